@@ -1,0 +1,27 @@
+"""The ids that tie a log line, a span, an error report and an audit entry to one message's way.
+
+They ride in structlog's context variables, so whatever runs inside `bound()` — also across `await` — carries them.
+"""
+
+from collections.abc import Mapping
+
+import structlog
+
+FIELDS = (
+    "request_id",
+    "tenant_id",
+    "conversation_id",
+    "session_id",
+    "contact_id",
+    "event_id",
+    "dedupe_key",
+    "turn_id",
+)
+
+bound = structlog.contextvars.bound_contextvars
+
+
+def current() -> Mapping[str, str]:
+    """The correlation ids in force here, as text; ids that are not known are absent."""
+    context = structlog.contextvars.get_contextvars()
+    return {field: str(context[field]) for field in FIELDS if context.get(field)}

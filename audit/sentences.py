@@ -1,0 +1,115 @@
+"""What an entry says, as a sentence: who did what, to what, and why. Each action of the code base has its own."""
+
+import uuid
+
+from django.core.exceptions import FieldDoesNotExist
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audit.models import ActorKind, AuditEntry
+from audit.records import audited
+from audit.staff.show import Text
+
+SENTENCES: dict[str, Text] = {
+    "agent.added": gettext_lazy("%(actor)s added %(object)s"),
+    "agent.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
+    "agent.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
+    "audit.exported": gettext_lazy("%(actor)s exported audit entries"),
+    "breaker.closed": gettext_lazy("%(actor)s closed %(object)s, calls go through again"),
+    "breaker.half_open": gettext_lazy("%(actor)s let a trial call through %(object)s"),
+    "breaker.open": gettext_lazy("%(actor)s opened %(object)s, nothing is called for now"),
+    "channel.added": gettext_lazy("%(actor)s added %(object)s"),
+    "channel.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
+    "channel.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
+    "channel.paused": gettext_lazy("%(actor)s paused %(object)s, its messages wait"),
+    "channel.resumed": gettext_lazy("%(actor)s resumed %(object)s"),
+    "conversation.read": gettext_lazy("%(actor)s read %(object)s"),
+    "demo.seeded": gettext_lazy("%(actor)s set up the demo as %(object)s"),
+    "event.conflict": gettext_lazy("%(object)s came again with different content"),
+    "event.requeued": gettext_lazy("%(actor)s requeued %(object)s"),
+    "message.failed": gettext_lazy("%(actor)s gave up sending %(object)s"),
+    "message.marked_delivered": gettext_lazy("%(actor)s marked %(object)s as delivered"),
+    "message.resent": gettext_lazy("%(actor)s sent %(object)s again, as no status had settled it"),
+    "message.sent_again": gettext_lazy("%(actor)s had %(object)s sent again"),
+    "message.unknown": gettext_lazy("%(actor)s does not know whether %(object)s was sent"),
+    "message.withdrawn": gettext_lazy("%(actor)s withdrew %(object)s before it was sent"),
+    "session.closed": gettext_lazy("%(actor)s ended %(object)s"),
+    "tenant.added": gettext_lazy("%(actor)s added %(object)s"),
+    "tenant.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
+    "tenant.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
+    "turn.blocked": gettext_lazy("%(actor)s did not answer %(object)s, as the contact is blocked"),
+    "turn.command": gettext_lazy("%(actor)s carried out a command in %(object)s"),
+    "turn.expired": gettext_lazy("%(actor)s let %(object)s go, as it had waited too long"),
+    "turn.failed": gettext_lazy("%(actor)s could not answer %(object)s"),
+    "turn.ignored": gettext_lazy("%(actor)s ignored %(object)s, a kind that is not handled"),
+    "turn.merged": gettext_lazy("%(actor)s answered %(object)s together with another message"),
+    "turn.needs_human": gettext_lazy("%(actor)s left %(object)s to a person"),
+    "turn.rate_limited": gettext_lazy("%(actor)s did not answer %(object)s, as the contact writes too fast"),
+    "turn.replied": gettext_lazy("%(actor)s answered %(object)s"),
+    "turn.shed": gettext_lazy("%(actor)s put %(object)s aside, as there was more to do than could be done"),
+    "turn.silenced": gettext_lazy("%(actor)s chose not to answer %(object)s"),
+}
+"""By action. Known in them: actor, object, fields (those that were changed)."""
+
+FALLBACK: Text = gettext_lazy("%(actor)s did “%(action)s” to %(object)s")
+
+OBJECTS: dict[str, Text] = {
+    "agent": gettext_lazy("agent %(id)s"),
+    "breaker": gettext_lazy("breaker %(id)s"),
+    "channel": gettext_lazy("channel %(id)s"),
+    "contact": gettext_lazy("contact %(id)s"),
+    "conversation": gettext_lazy("conversation %(id)s"),
+    "event": gettext_lazy("event %(id)s"),
+    "message": gettext_lazy("message %(id)s"),
+    "session": gettext_lazy("session %(id)s"),
+    "tenant": gettext_lazy("tenant %(id)s"),
+    "turn": gettext_lazy("turn %(id)s"),
+}
+
+
+def sentence(entry: AuditEntry) -> str:
+    """With its reason after a colon, where there is one."""
+    said = str(SENTENCES.get(entry.action, FALLBACK)) % {
+        "actor": actor_name(entry),
+        "action": entry.action,
+        "object": object_name(entry.object_type, entry.object_id),
+        "fields": get_text_list([_label(entry, name) for name in entry.details.get("fields", ())], _("and")),
+    }
+    said = said[:1].upper() + said[1:] if not entry.actor else said
+    return (
+        _("%(sentence)s: %(reason)s") % {"sentence": said, "reason": entry.reason} if entry.reason else said
+    )
+
+
+def _label(entry: AuditEntry, name: str) -> str:
+    """What people call a field; of a secret, also which of its keys."""
+    field, _dot, key = name.partition(".")
+    model = audited().get(entry.object_type)
+    try:
+        label = str(model._meta.get_field(field).verbose_name) if model else field  # type: ignore[union-attr]
+    except FieldDoesNotExist:  # of another time
+        label = field
+    return f"{label} ({key})" if key else label
+
+
+def actor_name(entry: AuditEntry) -> str:
+    if entry.actor_kind == ActorKind.AGENT:
+        return _("%(name)s (agent)") % {"name": entry.actor}
+    if entry.actor_kind == ActorKind.CONTACT:
+        return _("%(name)s (contact)") % {"name": entry.actor}
+    return entry.actor or _("the engine")
+
+
+def object_name(object_type: str, object_id: str) -> str:
+    known = OBJECTS.get(object_type)
+    number = short(object_id)
+    return str(known) % {"id": number} if known else f"{object_type.replace('_', ' ')} {number}".strip()
+
+
+def short(identifier: str) -> str:
+    """A UUID by its first part: that is how pages call it."""
+    try:
+        return str(uuid.UUID(identifier)).split("-", maxsplit=1)[0]
+    except ValueError:
+        return identifier

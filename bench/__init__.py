@@ -1,0 +1,1 @@
+"""How fast and how small: measurements, not tests. `make bench` runs all, `python -m bench NAME ...` some."""

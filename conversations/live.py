@@ -1,0 +1,43 @@
+"""Telling staff's browsers what changed.
+
+An announcement goes out when the caller's transaction commits, and never before: as a NOTIFY of that transaction, or,
+where Redis carries the live feed, through its channel layer on commit. It carries a topic and nothing else; a browser
+fetches the fragment it shows, under its own rights.
+"""
+
+from functools import partial
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import connection, transaction
+
+NOTIFY_CHANNEL = "zupa_live"
+DASHBOARD = "dashboard"
+
+
+def conversation_topic(conversation_id: int) -> str:
+    return f"conversation.{conversation_id}"
+
+
+def changed(topic: str) -> dict[str, Any]:
+    """The channel layer's message for an announcement."""
+    return {"type": "live.changed", "topic": topic}
+
+
+def announce(*topics: str) -> None:
+    """Equal topics announced twice in one transaction go out once (PostgreSQL folds equal notifications)."""
+    if settings.ZUPA.redis_url:
+        transaction.on_commit(partial(_send_through_layer, topics))
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic", [NOTIFY_CHANNEL, list(topics)]
+        )
+
+
+def _send_through_layer(topics: tuple[str, ...]) -> None:
+    layer = get_channel_layer()
+    for topic in topics:
+        async_to_sync(layer.group_send)(topic, changed(topic))

@@ -1,0 +1,85 @@
+"""Sessions: opened by use, closed with a reason; a closed one is summed up later, never while somebody waits."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from audit.models import ActorKind
+from audit.operations import Fact, record
+from conversations.live import announce, conversation_topic
+from conversations.models import EndReason, Session, SummaryStatus
+from conversations.queries import minutes
+
+
+def use(
+    *, session_id: int | None, conversation_id: int, prompt_tokens: int, completion_tokens: int, now: datetime
+) -> Session:
+    """Count one turn on the session, or on a new one. In the caller's transaction."""
+    if session_id is None:
+        return Session.objects.create(
+            conversation_id=conversation_id,
+            started_at=now,
+            last_activity_at=now,
+            turn_count=1,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+        )
+    Session.objects.filter(pk=session_id).update(
+        last_activity_at=now,
+        turn_count=F("turn_count") + 1,
+        prompt_tokens=F("prompt_tokens") + prompt_tokens,
+        completion_tokens=F("completion_tokens") + completion_tokens,
+    )
+    return Session(pk=session_id)
+
+
+@transaction.atomic
+def close_by_operator(*, session_ids: Collection[int], by: str, reason: str, now: datetime) -> int:
+    """A person ends these sessions, and says why. Idempotent. Their number."""
+    ended = [
+        close(session_id=pk, reason=EndReason.OPERATOR, now=now, by=by, why=reason)
+        for pk in sorted(session_ids)
+    ]
+    return sum(ended)
+
+
+def close(*, session_id: int, reason: EndReason, now: datetime, by: str = "", why: str = "") -> bool:
+    """Idempotent; False if it was closed already. In the caller's transaction.
+
+    `by` and `why`: the member of staff, if any, and their words.
+    """
+    open_session = Session.objects.filter(pk=session_id, ended_at__isnull=True)
+    if not open_session.update(ended_at=now, end_reason=reason, summary_status=SummaryStatus.PENDING):
+        return False
+    conversation_id = Session.objects.values_list("conversation_id", flat=True).get(pk=session_id)
+    fact = Fact(
+        action="session.closed",
+        object_type="session",
+        object_id=session_id,
+        actor_kind=ActorKind.PERSON if by else ActorKind.SYSTEM,
+        actor=by,
+        reason=why or reason,
+        details={"end_reason": reason} if why else {},
+        ids={"session_id": session_id, "conversation_id": conversation_id},
+    )
+    record(fact, now=now)
+    announce(conversation_topic(conversation_id))
+    return True
+
+
+def close_idle(*, now: datetime, limit: int) -> int:
+    """Close up to `limit` open sessions whose agent's idle time is over, longest idle first. Their number."""
+    idle_since = now - minutes("conversation__channel__agent__session_idle_minutes")
+    idle = Session.objects.filter(ended_at__isnull=True, last_activity_at__lt=idle_since)
+    chosen = idle.order_by("last_activity_at").values_list("pk", flat=True)[:limit]
+    with transaction.atomic():
+        return sum(close(session_id=pk, reason=EndReason.IDLE, now=now) for pk in chosen)
+
+
+def write_summary(*, session_id: int, summary: str, status: SummaryStatus) -> None:
+    """Idempotent: only a pending summary is written."""
+    Session.objects.filter(pk=session_id, summary_status=SummaryStatus.PENDING).update(
+        summary=summary, summary_status=status
+    )

@@ -1,0 +1,100 @@
+from string import Template
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from audit.staff.base import EmptyState
+from audit.staff.show import EMPTY
+from conversations.admin.base import ConfigurationAdmin
+from conversations.models import Agent
+from pipeline.agents import registry
+
+
+class AgentForm(forms.ModelForm[Agent]):
+    """Tools are ticked, not typed. One that an agent names and no app offers any more is kept until it is unticked."""
+
+    allowed_tools = forms.MultipleChoiceField(
+        label=_("Allowed tools"),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_("What this agent may do. Tools come from the agent_tools modules of the installed apps."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        tools = self.fields.get("allowed_tools")
+        if isinstance(tools, forms.MultipleChoiceField):
+            tools.choices = self._tools()
+
+    def _tools(self) -> list[tuple[str, Any]]:
+        offered = [(name, _tool_label(name)) for name in registry.names()]
+        gone = sorted(set(self.instance.allowed_tools) - set(registry.names()))
+        return offered + [(name, _("%(name)s (no app offers it)") % {"name": name}) for name in gone]
+
+
+def _tool_label(name: str) -> str:
+    tool = registry.get(name)
+    return f"{name}: {tool.description.splitlines()[0]}" if tool else name
+
+
+@admin.register(Agent)
+class AgentAdmin(ConfigurationAdmin):
+    form = AgentForm
+    list_display = ("name", "tenant", "model", "language", "tool_names")
+    list_select_related = ("tenant",)
+    list_filter = (("tenant", AutocompleteSelectFilter), ("language", ChoicesDropdownFilter))
+    search_fields = ("id__exact", "name__icontains", "model__icontains")
+    search_help_text = _("Part of a name or of a model's name.")
+    autocomplete_fields = ("tenant",)
+    fieldsets = (
+        (None, {"fields": ("tenant", "name", "language", "policy_version")}),
+        (
+            _("What it says"),
+            {"fields": ("prompt_template", "prompt_preview", "fallback_reply", "overload_reply")},
+        ),
+        (_("How it thinks"), {"fields": ("model", "temperature", "max_output_tokens", "history_limit")}),
+        (_("When the model does not answer"), {"fields": ("fallback_model", "outage_policy")}),
+        (_("What it may do"), {"fields": ("allowed_tools", "max_tool_iterations")}),
+        (_("Pace"), {"fields": ("burst_window_s", "session_idle_minutes", "rate_limit_per_minute")}),
+    )
+    readonly_fields = ("policy_version", "prompt_preview")
+
+    @admin.display(description=_("tools"))
+    def tool_names(self, agent: Agent) -> str:
+        return ", ".join(agent.allowed_tools) or "–"
+
+    @admin.display(description=_("policy version"))
+    def policy_version(self, agent: Agent) -> str:
+        newest = agent.history.values_list("history_id", flat=True).first() if agent.pk else None
+        return str(newest or "–")
+
+    @admin.display(description=_("reads as"))
+    def prompt_preview(self, agent: Agent) -> str:
+        if not agent.pk:
+            return EMPTY
+        return format_html('<div class="zupa-prompt">{}</div>', _preview(agent))
+
+    def empty_state(self) -> EmptyState:
+        return EmptyState(
+            title=_("No agent yet"),
+            text=_(
+                "An agent is a prompt, a model and the tools it may use. Add one, then a channel that it answers on."
+            ),
+        )
+
+
+def _preview(agent: Agent) -> str:
+    """The stored template with values such as a turn fills in."""
+    return Template(agent.prompt_template).safe_substitute(
+        agent_name=agent.name,
+        tenant_name=agent.tenant.name,
+        contact_name="Maria Silva",
+        language=agent.language,
+        now=timezone.now().strftime("%Y-%m-%d %H:%M UTC"),
+    )

@@ -1,0 +1,185 @@
+"""The commit point: one transaction in which everything a turn decided becomes true, or nothing of it."""
+
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.models import ActorKind
+from audit.operations import Fact, record
+from conversations import sessions
+from conversations.live import DASHBOARD, announce, conversation_topic
+from conversations.models import (
+    AuthorKind,
+    Conversation,
+    Delivery,
+    Direction,
+    EndReason,
+    Message,
+    Session,
+)
+from pipeline.engine import mailbox
+from pipeline.engine.faults import FaultPoint, passing
+from pipeline.models import EventStatus, Outcome, ProcessedEvent, Step, StepStatus, Turn, TurnStatus
+from pipeline.phases import state as phases
+from pipeline.phases.state import Decision, InboundMessage, PhaseRecord, TurnState
+from pipeline.policies.errors import Code, StaleError
+
+
+@transaction.atomic
+def commit(state: TurnState, *, now: datetime) -> None:
+    """Write all that the turn decided: transcript, session, outbox, outcome, result, evidence. Idempotent.
+
+    Raises `StaleError` when the lease is lost, or when the conversation changed hands while the turn ran.
+    """
+    _check_fences(state)
+    turn = Turn.objects.select_for_update(no_key=True).get(pk=state.input.turn_id)
+    if turn.status != TurnStatus.RUNNING:
+        return  # the database broke off after it had committed, and this is the second try
+    session = _write_session(state, now)
+    _write_transcript(state, session, now)
+    passing(FaultPoint.COMMIT_INSIDE)
+    decision = _decision(state)
+    _write_outcomes(state, decision, now)
+    _finish(turn, state, decision, now)
+    Conversation.objects.filter(pk=state.input.conversation_id).update(last_message_at=now)
+    _record_evidence(state, session, decision, now)
+    announce(conversation_topic(state.input.conversation_id), DASHBOARD)
+
+
+def _check_fences(state: TurnState) -> None:
+    owner_epoch = mailbox.hold_with_owner(state.input.conversation_id, state.input.lease_epoch)
+    if owner_epoch != state.input.owner_epoch:
+        raise StaleError(Code.TURN_OWNER_CHANGED, "A person took the conversation over while the turn ran.")
+
+
+def _write_session(state: TurnState, now: datetime) -> Session:
+    plan, usage = state.session, state.usage
+    assert plan is not None  # checked by the contract of response_finalize
+    if plan.idle_session_id:
+        sessions.close(session_id=plan.idle_session_id, reason=EndReason.IDLE, now=now)
+    session = sessions.use(
+        session_id=plan.session_id,
+        conversation_id=state.input.conversation_id,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        now=now,
+    )
+    if plan.reset:
+        sessions.close(session_id=session.pk, reason=EndReason.RESET, now=now)
+    return session
+
+
+def _write_transcript(state: TurnState, session: Session, now: datetime) -> None:
+    common = {
+        "conversation_id": state.input.conversation_id,
+        "channel_id": state.input.channel_id,
+        "session": session,
+        "turn_id": state.input.turn_id,
+    }
+    said = [
+        Message(
+            **common,
+            created_at=message.received_at,
+            direction=Direction.IN,
+            author_kind=AuthorKind.CONTACT,
+            kind=message.kind,
+            text=message.text,
+            media=message.media,
+            provider_id=message.provider_id,
+        )
+        for message in _not_yet_said(state)
+    ]
+    replies = [
+        Message(
+            **common,
+            created_at=now,
+            direction=Direction.OUT,
+            author_kind=AuthorKind.AGENT,
+            text=draft.text,
+            idempotency_key=draft.idempotency_key,
+            delivery=Delivery.QUEUED,
+            owner_epoch=state.input.owner_epoch,
+        )
+        for draft in state.drafts or ()
+    ]
+    Message.objects.bulk_create([*said, *replies])
+
+
+def _not_yet_said(state: TurnState) -> list[InboundMessage]:
+    """What a person sent back into the queue stands in the transcript since its first turn, unless it was shed."""
+    requeued = [message.provider_id for message in state.input.messages if message.is_requeued]
+    said = Message.objects.filter(
+        conversation_id=state.input.conversation_id, direction=Direction.IN, provider_id__in=requeued
+    )
+    known = set(said.values_list("provider_id", flat=True)) if requeued else set()
+    return [message for message in state.input.messages if message.provider_id not in known]
+
+
+def _decision(state: TurnState) -> Decision:
+    """A failed turn leaves no step `started`: if there was one, nobody knows whether it acted."""
+    decision = state.decision
+    assert decision is not None  # checked by the contract of response_finalize
+    if not decision.failed:
+        return decision
+    begun = Step.objects.filter(turn_id=state.input.turn_id, status=StepStatus.STARTED)
+    if not begun.update(status=StepStatus.UNKNOWN, error_code=Code.STEP_UNKNOWN):
+        return decision
+    return replace(decision, outcome=phases.Outcome.NEEDS_HUMAN, code=Code.STEP_UNKNOWN)
+
+
+def _write_outcomes(state: TurnState, decision: Decision, now: datetime) -> None:
+    """The last message of a burst carries the outcome; those before it were answered together with it."""
+    *merged, last = [message.event_id for message in state.input.messages]
+    outcome = Outcome(decision.outcome)
+    _end([last], outcome, decision, now)
+    if merged:
+        _end(merged, Outcome.MERGED if outcome == Outcome.REPLIED else outcome, decision, now)
+
+
+def _end(event_ids: list[int], outcome: Outcome, decision: Decision, now: datetime) -> None:
+    ProcessedEvent.objects.filter(pk__in=event_ids).update(
+        status=EventStatus.DONE, outcome=outcome, outcome_code=decision.code or "", done_at=now
+    )
+
+
+def _finish(turn: Turn, state: TurnState, decision: Decision, now: datetime) -> None:
+    turn.status = TurnStatus.FAILED if decision.failed else TurnStatus.SUCCEEDED
+    turn.error_code = decision.code or ""
+    turn.error_detail = decision.detail
+    turn.finished_at = now
+    turn.phase = ""
+    turn.phases = [asdict(record) for record in (*state.records, _this_phase(turn, now))]
+    turn.prompt_tokens = state.usage.prompt_tokens
+    turn.completion_tokens = state.usage.completion_tokens
+    turn.save()
+
+
+def _this_phase(turn: Turn, now: datetime) -> PhaseRecord:
+    """The phase that commits, up to here: what comes after it has no row to be told in."""
+    return PhaseRecord(
+        name="persistence",
+        started_ms=round((now - turn.started_at).total_seconds() * 1000),
+        duration_ms=round((timezone.now() - now).total_seconds() * 1000, 1),
+    )
+
+
+def _record_evidence(state: TurnState, session: Session, decision: Decision, now: datetime) -> None:
+    fact = Fact(
+        action=f"turn.{decision.outcome}",
+        object_type="turn",
+        object_id=state.input.turn_id,
+        actor_kind=ActorKind.AGENT,
+        actor=state.input.agent.name,
+        reason=decision.code or "",
+        policy_version=state.input.policy_version,
+        details={
+            "command": state.command or "",
+            "tools": list(state.usage.tool_names),
+            "replies": len(state.drafts or ()),
+            "attempt": state.input.attempt,
+        },
+        ids={"session_id": session.pk},
+    )
+    record(fact, now=now)

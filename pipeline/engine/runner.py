@@ -1,0 +1,181 @@
+"""Takes one turn through the phases: the shell around the pure parts."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from django.db import InterfaceError, OperationalError
+
+from audit import correlation
+from pipeline.phases import CLOSING_PHASES, PHASES, Phase
+from pipeline.phases.state import (
+    Decision,
+    OutagePolicy,
+    Outcome,
+    PhaseRecord,
+    SessionPlan,
+    TurnInput,
+    TurnState,
+)
+from pipeline.policies.deadlines import DEADLINES
+from pipeline.policies.errors import Code, PipelineError, StaleError, TransientError, UnknownError
+from pipeline.ports import Ports
+
+logger = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 3
+SLOW_PHASE_S = 0.15
+"""A phase that lasts longer than this is shown to staff while it runs."""
+
+OUTAGE_PAUSE_S = 20.0
+"""How long a turn that waits for its model rests before it asks again."""
+
+LONGEST_OUTAGE = timedelta(hours=1)
+
+OnSlowPhase = Callable[[TurnInput, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The turn waits for its model, by its agent's policy; it goes on after `seconds`."""
+
+    seconds: float
+
+
+async def run_turn(turn: TurnInput, ports: Ports, on_slow_phase: OnSlowPhase) -> Postponed | None:
+    """Run the phases and commit, whatever the outcome; None when that is done.
+
+    Raises `StaleError` when this worker may no longer commit, and whatever unexpected error the phases raise while
+    attempts remain; nothing is then committed and the next attempt goes on from the journal.
+    """
+    with correlation.bound(**_correlation(turn)):
+        run = _Run(TurnState(input=turn), ports, on_slow_phase, _began_before(turn))
+        if turn.attempt > MAX_ATTEMPTS:
+            story = f"The turn ended its worker {MAX_ATTEMPTS} times and is not tried again."
+            run.fail(Code.TURN_KILLED_WORKER, story)
+        elif postponed := await run.decide():
+            return postponed
+        for phase in CLOSING_PHASES:
+            await run.step(phase)
+    return None
+
+
+def _correlation(turn: TurnInput) -> dict[str, object]:
+    return {
+        "request_id": turn.request_id,
+        "tenant_id": turn.tenant_id,
+        "conversation_id": turn.conversation_id,
+        "session_id": turn.session.id if turn.session else "",
+        "contact_id": turn.contact_id,
+        "event_id": turn.messages[-1].event_id,
+        "dedupe_key": turn.messages[-1].dedupe_key,
+        "turn_id": turn.turn_id,
+    }
+
+
+def _began_before(turn: TurnInput) -> float:
+    """When the turn began, on the monotonic clock: its timeline counts from there, also in a later attempt."""
+    return time.monotonic() - (datetime.now(UTC) - turn.now).total_seconds()
+
+
+@dataclass
+class _Run:
+    state: TurnState
+    ports: Ports
+    on_slow_phase: OnSlowPhase
+    began: float
+
+    async def decide(self) -> Postponed | None:
+        """Run phases until one decides the outcome; a failure decides it, too, or postpones the turn."""
+        try:
+            async with asyncio.timeout(DEADLINES.turn_s):
+                await self._decide_with_all_that_waits()
+        except (StaleError, OperationalError, InterfaceError):
+            raise
+        except UnknownError as error:
+            self.fail(error.code, error.detail, Outcome.NEEDS_HUMAN)
+        except PipelineError as error:
+            return await self._fail_or_postpone(error)
+        except TimeoutError:
+            self.fail(Code.TURN_DEADLINE, "The turn took longer than it may.")
+        except Exception as error:
+            logger.exception("turn.unexpected_error", attempt=self.state.input.attempt)
+            if self.state.input.attempt < MAX_ATTEMPTS:
+                raise
+            self.fail(Code.TURN_UNEXPECTED, f"{type(error).__name__}: {error}")
+        return None
+
+    async def _decide_with_all_that_waits(self) -> None:
+        """What came in while the turn ran is answered with it: then it decides anew over all of it."""
+        turn = self.state.input
+        while True:
+            await self._decide_once()
+            if self.state.decision != Decision(Outcome.REPLIED) or not turn.agent.answers_bursts_together:
+                return
+            wider = await self.ports.store.absorb(self.state.input)
+            if wider is None:
+                return
+            self.state = TurnState(input=wider, usage=self.state.usage, records=self.state.records)
+
+    async def _decide_once(self) -> None:
+        for phase in PHASES:
+            await self.step(phase)
+            if self.state.decision is not None:
+                return
+
+    async def _fail_or_postpone(self, error: PipelineError) -> Postponed | None:
+        """The last rung of the agent's ladder, where a model does not answer."""
+        policy = self.state.input.agent.outage_policy
+        if not isinstance(error, TransientError) or policy is OutagePolicy.REPLY:
+            self.fail(error.code, error.detail)
+        elif datetime.now(UTC) - self.state.input.now > LONGEST_OUTAGE:
+            self.fail(error.code, error.detail, Outcome.EXPIRED)
+        elif policy is OutagePolicy.PERSON:
+            self.fail(error.code, error.detail, Outcome.NEEDS_HUMAN)
+        else:
+            await self.ports.store.postpone(self.state.input)
+            return Postponed(OUTAGE_PAUSE_S)
+        return None
+
+    def fail(self, code: Code, detail: str, outcome: Outcome = Outcome.FAILED) -> None:
+        turn = self.state.input
+        self.state = replace(
+            self.state,
+            decision=Decision(outcome, code, detail, failed=True),
+            replies=(turn.agent.fallback_reply,) if turn.agent.fallback_reply else (),
+            session=self.state.session or SessionPlan(turn.session.id if turn.session else None),
+        )
+
+    async def step(self, phase: Phase) -> None:
+        """Run one phase under its deadline; its record stays with the turn also when it fails."""
+        phase.check_required(self.state)
+        started = time.monotonic()
+        error_name = ""
+        loop = asyncio.get_running_loop()
+        announcement = loop.call_later(SLOW_PHASE_S, lambda: loop.create_task(self._announce(phase)))
+        try:
+            async with asyncio.timeout(phase.deadline_s):
+                after = await phase.run(self.state, self.ports)
+            phase.check_provided(after)
+            self.state = after
+        except BaseException as error:
+            error_name = error.code if isinstance(error, PipelineError) else type(error).__name__
+            raise
+        finally:
+            announcement.cancel()
+            self._record(phase, started, error_name)
+
+    def _record(self, phase: Phase, started: float, error: str) -> None:
+        record = PhaseRecord(
+            name=phase.name,
+            started_ms=round((started - self.began) * 1000),
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+            error=error,
+        )
+        self.state = replace(self.state, records=(*self.state.records, record))
+
+    async def _announce(self, phase: Phase) -> None:
+        await self.on_slow_phase(self.state.input, phase.name)

@@ -1,0 +1,104 @@
+"""What platforms report of the messages we sent: a message only ever moves up in rank.
+
+This is also how a send whose answer was lost is settled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q
+
+from conversations.live import DASHBOARD, announce, conversation_topic
+from conversations.models import DELIVERY_RANK, Channel, Delivery, Direction, Message
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdate:
+    """What a platform reports of a message we sent. `client_reference` is None where it does not echo it.
+
+    `external_id` names the channel it was sent by, where one POST may speak of several; empty means the POST's own.
+    """
+
+    provider_id: str
+    client_reference: UUID | None
+    delivery: Delivery
+    at: datetime
+    external_id: str = ""
+    error_code: str = ""
+    error_detail: str = ""
+
+
+TIMESTAMPS = {Delivery.SENT: "sent_at", Delivery.DELIVERED: "delivered_at", Delivery.READ: "read_at"}
+
+
+def apply_statuses(channel: Channel, updates: Sequence[StatusUpdate]) -> list[bool | None]:
+    """Move messages up in rank. For each update: True if it moved one, False if it came late, None if we don't know it.
+
+    In the caller's transaction.
+    """
+    messages = _reported_messages(channel, updates) if updates else []
+    by_reference = {message.idempotency_key: message for message in messages}
+    by_provider_id = {message.provider_id: message for message in messages if message.provider_id}
+    effects: list[bool | None] = []
+    moved: dict[int, Message] = {}
+    for update in updates:
+        message = by_reference.get(update.client_reference) or by_provider_id.get(update.provider_id)
+        effects.append(_move_up(message, update) if message else None)
+        if message and effects[-1]:
+            moved[message.pk] = message
+    if moved:
+        _write_moved(list(moved.values()))
+        announce(*(conversation_topic(message.conversation_id) for message in moved.values()), DASHBOARD)
+    return effects
+
+
+def _reported_messages(channel: Channel, updates: Sequence[StatusUpdate]) -> list[Message]:
+    """Locked in id order. That `provider_id` is not empty is said again for the partial index."""
+    references = {update.client_reference for update in updates if update.client_reference}
+    provider_ids = {update.provider_id for update in updates}
+    return list(
+        Message.objects.select_for_update(no_key=True)
+        .filter(
+            Q(idempotency_key__in=references) | (Q(provider_id__in=provider_ids) & ~Q(provider_id="")),
+            channel=channel,
+            direction=Direction.OUT,
+        )
+        .order_by("id")
+    )
+
+
+def _move_up(message: Message, update: StatusUpdate) -> bool:
+    if DELIVERY_RANK[Delivery(message.delivery)] >= DELIVERY_RANK[update.delivery]:
+        return False
+    message.delivery = update.delivery
+    message.provider_id = message.provider_id or update.provider_id
+    message.error_code, message.error_detail = update.error_code, update.error_detail
+    if field := TIMESTAMPS.get(update.delivery):
+        setattr(message, field, update.at)
+    return True
+
+
+def _write_moved(messages: Sequence[Message]) -> None:
+    """One statement for all: `bulk_update` takes seconds for the thousand statuses that one webhook may bring."""
+    columns = [[getattr(message, name) for message in messages] for name in MOVED_FIELDS]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_MOVED, columns)
+
+
+MOVED_FIELDS = (
+    "id", "delivery", "provider_id", "error_code", "error_detail", "sent_at", "delivered_at", "read_at"
+)  # fmt: skip
+WRITE_MOVED = """
+UPDATE conversations_message AS message SET
+    delivery = moved.delivery, provider_id = moved.provider_id,
+    error_code = moved.error_code, error_detail = moved.error_detail,
+    sent_at = moved.sent_at, delivered_at = moved.delivered_at, read_at = moved.read_at
+FROM unnest(
+    %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]
+) AS moved (id, delivery, provider_id, error_code, error_detail, sent_at, delivered_at, read_at)
+WHERE message.id = moved.id
+"""

@@ -1,0 +1,298 @@
+"""A turn's two ends: what it is given when it begins, and the commit point where all it decided becomes true."""
+
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max, OuterRef, Subquery
+from django.db.models.functions import Greatest
+
+from conversations.live import announce, conversation_topic
+from conversations.models import (
+    Agent,
+    Conversation,
+    Direction,
+    Message,
+    MessageKind,
+    Owner,
+    Session,
+)
+from pipeline.engine import mailbox
+from pipeline.engine.mailbox import Claim
+from pipeline.engine.runner import MAX_ATTEMPTS
+from pipeline.models import (
+    EventStatus,
+    Outcome,
+    ProcessedEvent,
+    Step,
+    StepKind,
+    StepStatus,
+    Turn,
+)
+from pipeline.phases.command_dispatch import is_command
+from pipeline.phases.state import (
+    AgentConfig,
+    InboundMessage,
+    OpenSession,
+    OutagePolicy,
+    TurnInput,
+)
+from pipeline.policies.errors import Code, StaleError
+from pipeline.ports import ChatMessage, Role
+
+MAX_BURST = 50
+"""Messages answered together at most."""
+MAX_ABSORPTIONS = 3
+RATE_WINDOW = timedelta(minutes=1)
+
+
+@transaction.atomic
+def begin(claim: Claim, *, now: datetime) -> TurnInput | None:
+    """The conversation's unfinished turn, or a new one over its next waiting burst; None when nothing waits.
+
+    Counts the attempt before it starts. Raises `StaleError` when the lease is lost.
+    """
+    mailbox.clear_due(claim.conversation_id, claim.lease_epoch)
+    waiting = _waiting_events(claim.conversation_id)
+    if not waiting:
+        return None
+    conversation = _conversation_with_policy(claim.conversation_id)
+    running = waiting[0].turn
+    together = conversation.channel.agent.burst_window_s > 0
+    events = [event for event in waiting if event.turn_id] if running else next_burst(waiting, together)
+    turn = _resume(running, claim) if running else _open(events, conversation.policy_version, claim, now)
+    announce(conversation_topic(claim.conversation_id))
+    return _turn_input(
+        turn,
+        events,
+        conversation,
+        is_resumed=running is not None,
+        leaves_waiting=len(events) < len(waiting) or len(waiting) == MAX_BURST,
+    )
+
+
+def _waiting_events(conversation_id: int) -> list[ProcessedEvent]:
+    """In arrival order, those of a running turn first."""
+    waiting = ProcessedEvent.objects.filter(conversation_id=conversation_id).exclude(status=EventStatus.DONE)
+    return list(waiting.select_related("turn").order_by(F("turn_id").asc(nulls_last=True), "id")[:MAX_BURST])
+
+
+def next_burst(waiting: Sequence[ProcessedEvent], together: bool) -> list[ProcessedEvent]:
+    """What is answered together: everything up to the first command; a command is answered by itself."""
+    if not together or is_command(waiting[0].payload["text"]):
+        return [waiting[0]]
+    return list(takewhile(lambda event: not is_command(event.payload["text"]), waiting))
+
+
+def _conversation_with_policy(conversation_id: int) -> Any:
+    """The conversation with what it hangs on, and `policy_version`: the newest history id of its agent."""
+    newest = (
+        Agent.history.filter(id=OuterRef("channel__agent_id")).values("id").annotate(newest=Max("history_id"))
+    ).values("newest")
+    return (
+        Conversation.objects.select_related("contact", "channel__agent__tenant")
+        .annotate(policy_version=Subquery(newest))
+        .get(pk=conversation_id)
+    )
+
+
+def _open(events: list[ProcessedEvent], policy_version: int, claim: Claim, now: datetime) -> Turn:
+    turn = Turn.objects.create(
+        id=uuid.uuid4(),
+        conversation_id=claim.conversation_id,
+        request_id=events[-1].request_id,
+        policy_version=policy_version,
+        seed=random.getrandbits(62),
+        lease_epoch=claim.lease_epoch,
+        attempts=1,
+        started_at=now,
+    )
+    _take(events, turn)
+    return turn
+
+
+def _take(events: Sequence[ProcessedEvent], turn: Turn) -> None:
+    ProcessedEvent.objects.filter(pk__in=[event.pk for event in events]).update(
+        status=EventStatus.PROCESSING, turn=turn
+    )
+
+
+def _resume(turn: Turn, claim: Claim) -> Turn:
+    """The last attempt is counted by `begin_last_attempt`: it may have to wait for its place."""
+    is_counted = turn.attempts < MAX_ATTEMPTS - 1
+    turn.lease_epoch = claim.lease_epoch
+    Turn.objects.filter(pk=turn.pk).update(
+        lease_epoch=turn.lease_epoch, attempts=turn.attempts + 1 if is_counted else turn.attempts
+    )
+    turn.attempts += 1
+    return turn
+
+
+def begin_last_attempt(turn_input: TurnInput) -> None:
+    """Count it. Raises `StaleError` when the lease is lost."""
+    held = Turn.objects.filter(pk=turn_input.turn_id, lease_epoch=turn_input.lease_epoch)
+    if not held.update(attempts=turn_input.attempt):
+        raise StaleError(Code.TURN_LEASE_LOST, "Another worker went on with the turn while this one waited.")
+
+
+@transaction.atomic
+def absorb(turn_input: TurnInput) -> TurnInput | None:
+    """The same turn over what came in meanwhile as well, to be answered together; None where that is not to be.
+
+    Once a tool has acted that must not act twice, or after `MAX_ABSORPTIONS`, a new message only queues.
+    Raises `StaleError` when the lease is lost.
+    """
+    if turn_input.generation >= MAX_ABSORPTIONS:
+        return None
+    mailbox.hold(turn_input.conversation_id, turn_input.lease_epoch)
+    fresh = list(
+        ProcessedEvent.objects.filter(
+            conversation_id=turn_input.conversation_id, status=EventStatus.RECEIVED
+        ).order_by("id")[: MAX_BURST - len(turn_input.messages)]
+    )
+    if not fresh or is_command(fresh[0].payload["text"]):
+        return None
+    if Step.objects.filter(turn_id=turn_input.turn_id, is_idempotent=False).exists():
+        return None
+    burst = next_burst(fresh, together=True)
+    _take(burst, Turn(pk=turn_input.turn_id))
+    Turn.objects.filter(pk=turn_input.turn_id).update(generation=F("generation") + 1)
+    announce(conversation_topic(turn_input.conversation_id))
+    return replace(
+        turn_input,
+        generation=turn_input.generation + 1,
+        messages=(*turn_input.messages, *map(_inbound_message, burst)),
+    )
+
+
+@transaction.atomic
+def postpone(turn_input: TurnInput) -> None:
+    """Give the attempt back, and let the model steps that failed be tried anew: the turn waits for the model.
+
+    The failed steps stay on record under another key. Raises `StaleError` when the lease is lost.
+    """
+    mailbox.hold(turn_input.conversation_id, turn_input.lease_epoch)
+    Turn.objects.filter(pk=turn_input.turn_id).update(attempts=Greatest(F("attempts") - 1, 0), phase="")
+    failed = Step.objects.filter(turn_id=turn_input.turn_id, kind=StepKind.MODEL, status=StepStatus.FAILED)
+    for step in failed.exclude(key__contains="@"):
+        Step.objects.filter(pk=step.pk).update(key=f"{step.key}@{step.pk}")
+    announce(conversation_topic(turn_input.conversation_id))
+
+
+def _turn_input(
+    turn: Turn,
+    events: Sequence[ProcessedEvent],
+    conversation: Any,
+    *,
+    is_resumed: bool,
+    leaves_waiting: bool,
+) -> TurnInput:
+    session = Session.objects.filter(conversation=conversation, ended_at__isnull=True).first()
+    agent = conversation.channel.agent
+    recent = _recent_outcomes(events[-1], agent.rate_limit_per_minute)
+    return TurnInput(
+        turn_id=turn.pk,
+        request_id=turn.request_id,
+        tenant_id=conversation.tenant_id,
+        channel_id=conversation.channel_id,
+        contact_id=conversation.contact_id,
+        conversation_id=conversation.pk,
+        lease_epoch=turn.lease_epoch,
+        owner_epoch=conversation.owner_epoch,
+        policy_version=turn.policy_version,
+        attempt=turn.attempts,
+        is_resumed=is_resumed,
+        leaves_waiting=leaves_waiting,
+        generation=turn.generation,
+        recent_count=len(recent),
+        was_limited=Outcome.RATE_LIMITED in recent,
+        now=turn.started_at,
+        seed=turn.seed,
+        owned_by_person=conversation.owner_kind == Owner.PERSON,
+        contact_address=conversation.contact.address,
+        contact_name=conversation.contact.name,
+        agent=_agent_config(agent),
+        messages=tuple(map(_inbound_message, events)),
+        session=_open_session(session),
+        history=_history(session, agent.history_limit),
+    )
+
+
+def _recent_outcomes(event: ProcessedEvent, limit: int) -> list[str | None]:
+    """Of the conversation's events in the minute before `event`, itself included; never reads many over `limit`.
+
+    Nothing counts for an event that a person sent back: it is to be answered, whatever the limit was.
+    """
+    if event.requeues:
+        return []
+    newest = ProcessedEvent.objects.filter(conversation_id__in=[event.conversation_id], pk__lte=event.pk)
+    recent = newest.order_by("-pk").values_list("received_at", "outcome")[: limit + MAX_BURST]
+    return [outcome for received_at, outcome in recent if received_at > event.received_at - RATE_WINDOW]
+
+
+def _agent_config(agent: Agent) -> AgentConfig:
+    return AgentConfig(
+        name=agent.name,
+        tenant_name=agent.tenant.name,
+        time_zone=agent.tenant.time_zone,
+        prompt_template=agent.prompt_template,
+        model=agent.model,
+        language=agent.language,
+        temperature=agent.temperature,
+        max_output_tokens=agent.max_output_tokens,
+        max_tool_iterations=agent.max_tool_iterations,
+        history_limit=agent.history_limit,
+        allowed_tools=tuple(agent.allowed_tools),
+        answers_bursts_together=agent.burst_window_s > 0,
+        fallback_model=agent.fallback_model,
+        fallback_reply=agent.fallback_reply,
+        outage_policy=OutagePolicy(agent.outage_policy),
+        session_idle_s=agent.session_idle_minutes * 60,
+        rate_limit_per_minute=agent.rate_limit_per_minute,
+    )
+
+
+def _inbound_message(event: ProcessedEvent) -> InboundMessage:
+    return InboundMessage(
+        event_id=event.pk,
+        dedupe_key=event.dedupe_key,
+        received_at=event.received_at,
+        kind=event.payload["type"],
+        text=event.payload["text"],
+        media=event.payload["media"],
+        provider_id=event.payload["provider_id"],
+        is_requeued=event.requeues > 0,
+    )
+
+
+def _open_session(session: Session | None) -> OpenSession | None:
+    if session is None:
+        return None
+    return OpenSession(
+        id=session.pk,
+        last_activity_at=session.last_activity_at,
+        turn_count=session.turn_count,
+        prompt_tokens=session.prompt_tokens,
+        completion_tokens=session.completion_tokens,
+    )
+
+
+def _history(session: Session | None, limit: int) -> tuple[ChatMessage, ...]:
+    if session is None or not limit:
+        return ()
+    newest = (
+        Message.objects.filter(session=session)
+        .order_by("-id")
+        .values_list("direction", "kind", "text")[:limit]
+    )
+    return tuple(_line(direction, kind, text) for direction, kind, text in reversed(newest))
+
+
+def _line(direction: str, kind: str, text: str) -> ChatMessage:
+    role = Role.USER if direction == Direction.IN else Role.ASSISTANT
+    return ChatMessage(role=role, content=text if kind == MessageKind.TEXT else f"[{kind}] {text}".rstrip())

@@ -1,0 +1,1 @@
+"""How the machine is doing: for probes, for monitoring and for the person who is on call."""

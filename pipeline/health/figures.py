@@ -1,0 +1,94 @@
+"""The figures of this moment, read once and shown as a page, as metrics or as a status."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import AnonymousUser, User
+
+from pipeline import queries
+from pipeline.models import Breaker, HousekeepingRun, Worker, WorkerKind
+from pipeline.queries import Failure, Outbox, PausedChannel, Queue
+
+LOOK_BACK = timedelta(hours=24)
+FAILURES_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which figures somebody may see."""
+
+    events: bool
+    messages: bool
+    turns: bool
+    workers: bool
+    breakers: bool
+    channels: bool
+    housekeeping: bool
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(getattr(self, field.name) for field in fields(self))
+
+
+EVERYTHING = Scope(
+    events=True, messages=True, turns=True, workers=True, breakers=True, channels=True, housekeeping=True
+)
+
+
+def scope_of(user: User | AnonymousUser) -> Scope:
+    return Scope(
+        events=user.has_perm("pipeline.view_processedevent"),
+        messages=user.has_perm("conversations.view_message"),
+        turns=user.has_perm("pipeline.view_turn"),
+        workers=user.has_perm("pipeline.view_worker"),
+        breakers=user.has_perm("pipeline.view_breaker"),
+        channels=user.has_perm("conversations.view_channel"),
+        housekeeping=user.has_perm("pipeline.view_housekeepingrun"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is out of `scope` is None and was not read. `failures` are the newest of the `failed` in LOOK_BACK.
+
+    `housekeeping` is its last run.
+    """
+
+    now: datetime
+    scope: Scope
+    queue: Queue | None
+    outcomes: dict[str, int] | None
+    failures: list[Failure] | None
+    failed: int | None
+    outbox: Outbox | None
+    open_turns: int | None
+    workers: list[Worker] | None
+    breakers: list[Breaker] | None
+    paused_channels: list[PausedChannel] | None
+    housekeeping: HousekeepingRun | None
+
+    @property
+    def since(self) -> datetime:
+        return self.now - LOOK_BACK
+
+    @property
+    def executors(self) -> int:
+        return sum(worker.kind == WorkerKind.EXECUTOR for worker in self.workers or ())
+
+
+def read(now: datetime, scope: Scope = EVERYTHING) -> Figures:
+    since = now - LOOK_BACK
+    return Figures(
+        now=now,
+        scope=scope,
+        queue=queries.queue(now) if scope.events else None,
+        outcomes=queries.outcomes_since(queries.day_start(now)) if scope.events else None,
+        failures=queries.recent_failures(since, FAILURES_SHOWN) if scope.events else None,
+        failed=queries.troubled_events(since).count() if scope.events else None,
+        outbox=queries.outbox(since, now) if scope.messages else None,
+        open_turns=queries.open_turns() if scope.turns else None,
+        workers=queries.workers_alive(now) if scope.workers else None,
+        breakers=queries.breakers() if scope.breakers else None,
+        paused_channels=queries.paused_channels() if scope.channels else None,
+        housekeeping=queries.last_housekeeping() if scope.housekeeping else None,
+    )

@@ -1,0 +1,145 @@
+"""What has to be tidied up now and then. Each chore is bounded, safe to repeat, and counted in the run's row."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from audit.operations import Fact, record_all
+from conversations import sessions
+from conversations.live import DASHBOARD, announce
+from conversations.models import Delivery, Message, Tenant, UnknownPolicy
+from conversations.queries import minutes
+from pipeline.engine import mailbox
+from pipeline.engine.broker import enqueue_drain
+from pipeline.models import EventStatus, HousekeepingRun, ProcessedEvent, Step
+from pipeline.policies.errors import Code
+from pipeline.transports.registry import IDEMPOTENT_KINDS
+
+EVERY = timedelta(minutes=1)
+BATCH = 500
+FENCE_DAYS = 8
+"""The shortest life of a dedupe key: Meta says it redelivers for up to 7 days."""
+ADVISORY_LOCK = 0x5A555041
+"""Key of the lock that keeps two runs apart: 'ZUPA'."""
+
+
+def is_due(*, now: datetime) -> bool:
+    return not HousekeepingRun.objects.filter(started_at__gt=now - EVERY).exists()
+
+
+def run(*, now: datetime) -> HousekeepingRun | None:
+    """Do all chores and leave a row with their counts; None where another run is at it or was just done."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ADVISORY_LOCK])
+        if not cursor.fetchone()[0]:
+            return None
+    try:
+        return _run_all(now) if is_due(now=now) else None
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+
+
+def _run_all(now: datetime) -> HousekeepingRun:
+    """A chore that fails is told in the row and keeps no other from being done."""
+    run = HousekeepingRun.objects.create(started_at=now)
+    errors = []
+    for name, chore in CHORES.items():
+        try:
+            run.counts[name] = chore(now)
+        except Exception as error:  # noqa: BLE001 - a defect in one chore must not stop the others
+            errors.append(f"{name}: {type(error).__name__}: {error}")
+    run.error = "\n".join(errors)
+    run.finished_at = Now()
+    run.save()
+    return run
+
+
+def _close_idle_sessions(now: datetime) -> int:
+    return sessions.close_idle(now=now, limit=BATCH)
+
+
+def _expire_leases(now: datetime) -> int:
+    return mailbox.expire_leases()
+
+
+@transaction.atomic
+def _settle_unknown_sends(now: datetime) -> int:
+    """A send that no status settled in its channel's time: sent again where repeats are dropped, else held.
+
+    Whatever the policy says: a platform that does not drop repeats is never sent one without a person.
+    """
+    again = list(
+        Message.objects.select_for_update(of=("self",))
+        .filter(
+            delivery=Delivery.UNKNOWN,
+            channel__unknown_policy=UnknownPolicy.RESEND,
+            channel__kind__in=IDEMPOTENT_KINDS,
+            created_at__lt=now - minutes("channel__settle_minutes"),
+        )
+        .order_by("pk")[:BATCH]
+    )
+    Message.objects.filter(pk__in=[message.pk for message in again]).update(delivery=Delivery.QUEUED)
+    if again:
+        mailbox.wake({message.conversation_id for message in again})
+        enqueue_drain()
+        announce(DASHBOARD)
+    record_all([_resent(message) for message in again], now=now)
+    return len(again)
+
+
+def _resent(message: Message) -> Fact:
+    return Fact(
+        action="message.resent",
+        object_type="message",
+        object_id=message.pk,
+        reason=Code.SEND_UNANSWERED,
+        ids={"conversation_id": message.conversation_id},
+    )
+
+
+def _apply_retention(now: datetime) -> int:
+    return sum(_apply_retention_of(tenant, now) for tenant in Tenant.objects.all())
+
+
+def _apply_retention_of(tenant: Tenant, now: datetime) -> int:
+    """What was said to the model and by it goes, and what media was; the transcript, turns and outcomes stay.
+
+    Everything here is found by BRIN or partial indexes, so that a run costs what it finds and not what there is.
+    """
+    before = now - timedelta(days=tenant.retention_days)
+    steps = Step.objects.filter(started_at__lt=before, turn__conversation__tenant=tenant)
+    media = Message.objects.filter(created_at__lt=before, conversation__tenant=tenant).exclude(media={})
+    events = ProcessedEvent.objects.filter(tenant=tenant, received_at__lt=before, status=EventStatus.DONE)
+    return (
+        Step.objects.filter(pk__in=steps.values("pk")[:BATCH]).delete()[0]
+        + Message.objects.filter(pk__in=media.values("pk")[:BATCH]).update(media={})
+        + _forget_or_empty(events, now)
+    )
+
+
+def _forget_or_empty(events: QuerySet[ProcessedEvent], now: datetime) -> int:
+    """An event goes with its dedupe key once no platform delivers it again; until then only its payload does."""
+    forgettable = events.filter(received_at__lt=now - timedelta(days=FENCE_DAYS)).values("pk")[:BATCH]
+    emptiable = (
+        events.exclude(payload={}).filter(received_at__gte=now - timedelta(days=FENCE_DAYS)).values("pk")
+    )
+    return ProcessedEvent.objects.filter(pk__in=forgettable).delete()[0] + ProcessedEvent.objects.filter(
+        pk__in=emptiable[:BATCH]
+    ).update(payload={})
+
+
+def _forget_old_runs(now: datetime) -> int:
+    return HousekeepingRun.objects.filter(started_at__lt=now - timedelta(days=30)).delete()[0]
+
+
+CHORES: Mapping[str, Callable[[datetime], int]] = {
+    "sessions_closed": _close_idle_sessions,
+    "leases_expired": _expire_leases,
+    "unknown_sends_resent": _settle_unknown_sends,
+    "retention_applied": _apply_retention,
+    "runs_forgotten": _forget_old_runs,
+}

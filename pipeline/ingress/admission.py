@@ -1,0 +1,92 @@
+"""Backpressure: whether a tenant, or a conversation, may put more into the queue.
+
+Counts only what waits, and never more of it than the limit: the cost does not grow with history.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from django.db import connection
+
+from conversations.models import (
+    AuthorKind,
+    Channel,
+    Conversation,
+    Delivery,
+    Direction,
+    Message,
+    OverloadPolicy,
+    Owner,
+)
+from pipeline.policies.errors import Code
+
+RETRY_AFTER_S = 10
+
+
+class PushBackError(Exception):
+    """The channel's tenant is over its limit; nothing of the POST was recorded."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(f"Too many messages wait ({code}). Nothing was recorded: please send again.")
+        self.code = code
+
+
+def judge(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Code]:
+    """The conversations over a limit, and over which. Raises `PushBackError` where that is the channel's policy."""
+    if channel.overload_policy == OverloadPolicy.QUEUE or not conversation_ids:
+        return {}
+    over = _over_limit(channel, conversation_ids)
+    if over and channel.overload_policy == OverloadPolicy.PUSH_BACK:
+        raise PushBackError(next(iter(over.values())))
+    return over
+
+
+def _over_limit(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Code]:
+    tenant = channel.tenant
+    with connection.cursor() as cursor:
+        cursor.execute(
+            WAITING,
+            [tenant.pk, tenant.max_waiting, list(conversation_ids), tenant.max_waiting_per_conversation],
+        )
+        waiting, full = cursor.fetchone()
+    if waiting >= tenant.max_waiting:
+        return dict.fromkeys(conversation_ids, Code.TENANT_OVERLOADED)
+    return dict.fromkeys(full, Code.CONVERSATION_OVERLOADED)
+
+
+WAITING = """
+SELECT (
+    SELECT count(*) FROM (
+        SELECT FROM pipeline_processedevent WHERE tenant_id = %s AND status <> 'done' LIMIT %s
+    ) AS of_tenant
+), ARRAY(
+    SELECT conversation_id FROM pipeline_processedevent
+    WHERE conversation_id = ANY(%s) AND status <> 'done' GROUP BY conversation_id HAVING count(*) >= %s
+)
+"""
+"""How many wait for the tenant, at most its limit; the conversations that are full."""
+
+
+def say_overloaded(channel: Channel, conversation_ids: Collection[int], *, now: datetime) -> None:
+    """Queue the agent's overload reply, at most one a conversation and minute. In the caller's transaction."""
+    minute = int(now.timestamp()) // 60
+    owned_by_agent = Conversation.objects.filter(pk__in=conversation_ids, owner_kind=Owner.AGENT)
+    owner_epochs = owned_by_agent.values_list("pk", "owner_epoch")
+    Message.objects.bulk_create(
+        [
+            Message(
+                conversation_id=conversation_id,
+                channel=channel,
+                direction=Direction.OUT,
+                author_kind=AuthorKind.AGENT,
+                text=channel.agent.overload_reply,
+                idempotency_key=uuid5(NAMESPACE_URL, f"overload:{conversation_id}:{minute}"),
+                delivery=Delivery.QUEUED,
+                owner_epoch=owner_epoch,
+                created_at=now,
+            )
+            for conversation_id, owner_epoch in owner_epochs
+        ],
+        ignore_conflicts=True,
+    )

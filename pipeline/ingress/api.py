@@ -1,0 +1,78 @@
+"""The webhooks' HTTP. Each handler translates and makes one domain call; errors are answered in `zupa_site.api`."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import Router, Schema
+
+from audit.middleware import request_id_of
+from conversations.models import Channel, ChannelKind
+from pipeline.ingress import operations, subscription
+from pipeline.ingress.errors import BodyTooLargeError, UnknownChannelError
+from pipeline.transports.registry import RECEIVERS
+
+router = Router(tags=["webhooks"])
+
+
+class ReceiptSchema(Schema):
+    accepted: int
+    duplicates: int
+    ignored: int
+
+
+class ErrorBody(Schema):
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorSchema(Schema):
+    error: ErrorBody
+
+
+ANSWERS = {200: ReceiptSchema, frozenset({400, 401, 404, 413, 429, 503}): ErrorSchema}
+
+
+@router.get("/whatsapp/{slug}", response={200: str, 403: ErrorSchema, 404: ErrorSchema})
+def subscribe_whatsapp(request: HttpRequest, slug: str) -> HttpResponse:
+    """Meta's subscription challenge: echoed bare when the verify token is ours."""
+    challenge = subscription.answer(_channel(ChannelKind.WHATSAPP_CLOUD, slug), request.GET.dict())
+    return HttpResponse(challenge, content_type="text/plain")
+
+
+@router.post("/whatsapp/{slug}", response=ANSWERS)
+def receive_whatsapp(request: HttpRequest, slug: str) -> operations.Receipt:
+    """Messages and statuses from the WhatsApp Cloud API, signed in X-Hub-Signature-256."""
+    return _receive(request, ChannelKind.WHATSAPP_CLOUD, slug)
+
+
+@router.post("/http/{slug}", response=ANSWERS)
+def receive_http(request: HttpRequest, slug: str) -> operations.Receipt:
+    """One message from your own system, signed by Standard Webhooks."""
+    return _receive(request, ChannelKind.HTTP, slug)
+
+
+def _receive(request: HttpRequest, kind: ChannelKind, slug: str) -> operations.Receipt:
+    """Channel, size, signature, body, in this order: nothing is parsed that is not proven to be the platform's."""
+    channel = _channel(kind, slug)
+    receiver, now = RECEIVERS[kind], timezone.now()
+    body = _body(request)
+    receiver.verify(request.headers, body, channel, now=now)
+    delivery = receiver.parse(request.headers, body)
+    return operations.accept(channel=channel, delivery=delivery, request_id=request_id_of(request), now=now)
+
+
+def _body(request: HttpRequest) -> bytes:
+    """Never more of it in memory than the limit, also where no Content-Length tells beforehand."""
+    body = request.read(settings.MAX_WEBHOOK_BYTES + 1)
+    if len(body) > settings.MAX_WEBHOOK_BYTES:
+        raise BodyTooLargeError(settings.MAX_WEBHOOK_BYTES)
+    return body
+
+
+def _channel(kind: ChannelKind, slug: str) -> Channel:
+    active = Channel.objects.filter(kind=kind, slug=slug, is_active=True)
+    channel = active.select_related("tenant", "agent").first()
+    if channel is None:
+        raise UnknownChannelError(f"There is no active {kind} channel {slug!r}.")
+    return channel

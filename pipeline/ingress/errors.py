@@ -1,0 +1,14 @@
+"""Why a webhook is turned away, beside a bad signature and a malformed body."""
+
+
+class UnknownChannelError(Exception):
+    """No active channel of this kind has this slug."""
+
+
+class BodyTooLargeError(Exception):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than {limit_bytes} bytes.")
+
+
+class SubscriptionRefusedError(Exception):
+    """The verify token is not this channel's."""

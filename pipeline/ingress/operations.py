@@ -1,0 +1,150 @@
+"""What a webhook brought, on record: statuses on the messages they speak of, events behind the fence."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from django.db import transaction
+
+from conversations.live import DASHBOARD, announce, conversation_topic
+from conversations.models import Channel
+from conversations.operations import open_conversations
+from pipeline.engine import mailbox
+from pipeline.engine.broker import enqueue_drain
+from pipeline.engine.statuses import StatusUpdate, apply_statuses
+from pipeline.ingress import admission, fence
+from pipeline.ingress.fence import Copies, Row
+from pipeline.models import Outcome
+from pipeline.policies.errors import Code
+from pipeline.transports.base import MAX_ID_LENGTH, Delivery, InboundEvent
+
+MAX_ADDRESS_LENGTH = 128
+MAX_NAME_LENGTH = 200
+
+Item = TypeVar("Item", InboundEvent, StatusUpdate)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one POST, as the platform is told."""
+
+    accepted: int
+    duplicates: int
+    ignored: int
+
+    def __add__(self, other: "Receipt") -> "Receipt":
+        return Receipt(
+            self.accepted + other.accepted, self.duplicates + other.duplicates, self.ignored + other.ignored
+        )
+
+
+@transaction.atomic
+def accept(*, channel: Channel, delivery: Delivery, request_id: str, now: datetime) -> Receipt:
+    """Record what a POST brought and wake the engine. Idempotent by the events' dedupe keys and the statuses' ranks."""
+    channels = _channels(channel, delivery)
+    receipt = Receipt(0, 0, delivery.ignored_statuses)
+    for target, events in _by_channel(delivery.events, channels):
+        if target is None:
+            events = [_ignore(event, Code.EVENT_UNKNOWN_NUMBER) for event in events]
+        receipt += _accept_events(target or channel, events, request_id, now)
+    for target, statuses in _by_channel(
+        delivery.statuses, channels
+    ):  # mailboxes, then messages: as sends lock them
+        receipt += _accept_statuses(target, statuses)
+    return receipt
+
+
+def _channels(channel: Channel, delivery: Delivery) -> dict[str, Channel]:
+    """By external id: one POST can speak of several numbers of the same account."""
+    own = {"": channel, channel.external_id: channel}
+    named = {event.external_id for event in delivery.events}
+    named |= {status.external_id for status in delivery.statuses}
+    others = named - set(own)
+    if not others:
+        return own
+    siblings = Channel.objects.select_related("tenant", "agent").filter(
+        tenant_id=channel.tenant_id, kind=channel.kind, is_active=True
+    )
+    return own | {sibling.external_id: sibling for sibling in siblings.filter(external_id__in=others)}
+
+
+def _by_channel(
+    items: Sequence[Item], channels: Mapping[str, Channel]
+) -> list[tuple[Channel | None, list[Item]]]:
+    """In the order of the channels' ids, so that two POSTs lock alike; what is for a strange number comes last."""
+    grouped: dict[Channel | None, list[Item]] = {}
+    for item in items:
+        grouped.setdefault(channels.get(item.external_id), []).append(item)
+    return sorted(grouped.items(), key=lambda group: (group[0] is None, group[0] and group[0].pk))
+
+
+def _accept_statuses(channel: Channel | None, statuses: Sequence[StatusUpdate]) -> Receipt:
+    moved = Counter(apply_statuses(channel, statuses) if channel else [None] * len(statuses))
+    return Receipt(moved[True], moved[False], moved[None])
+
+
+def _ignore(event: InboundEvent, code: Code) -> InboundEvent:
+    return replace(event, ignored_code=code)
+
+
+def _accept_events(
+    channel: Channel, events: Sequence[InboundEvent], request_id: str, now: datetime
+) -> Receipt:
+    copies = fence.by_key([_bounded(event) for event in events])
+    waiting = [event for event in fence.unseen(channel, copies) if event.ignored_code is None]
+    names = {event.address: event.contact_name for event in waiting}
+    conversations = open_conversations(channel=channel, names=names, now=now) if names else {}
+    over = admission.judge(channel, conversations.values())
+    _wake(channel, set(conversations.values()) - set(over))
+    rows = [_row(each, conversations.get(each.first.address), over) for each in copies.values()]
+    inserted = fence.insert(channel, rows, request_id=request_id, now=now)
+    _say_overloaded(channel, over, now)
+    if conversations:
+        announce(DASHBOARD, *map(conversation_topic, conversations.values()))
+    ignored = sum(1 for key in inserted if copies[key].first.ignored_code)
+    return Receipt(len(inserted) - ignored, len(events) - len(inserted), ignored)
+
+
+def _row(copies: Copies, conversation_id: int | None, over: Mapping[int, Code]) -> Row:
+    """What is neither ignored nor over a limit waits for its turn."""
+    ignored_code = copies.first.ignored_code
+    if ignored_code:
+        return Row(copies, None, Outcome.IGNORED, ignored_code)
+    if conversation_id is not None and conversation_id in over:
+        return Row(copies, conversation_id, Outcome.SHED, over[conversation_id])
+    return Row(copies, conversation_id)
+
+
+def _wake(channel: Channel, conversation_ids: Collection[int]) -> None:
+    """The mailboxes due and locked: so events of one conversation come in one order."""
+    if conversation_ids:
+        mailbox.wake(conversation_ids, burst_window_s=channel.agent.burst_window_s)
+        enqueue_drain()
+
+
+def _say_overloaded(channel: Channel, over: Mapping[int, Code], now: datetime) -> None:
+    if over:
+        admission.say_overloaded(channel, over.keys(), now=now)
+        mailbox.wake(over.keys())
+        enqueue_drain()
+
+
+def _bounded(event: InboundEvent) -> InboundEvent:
+    """Ids and addresses are the sender's to choose: one too long to store is replaced or refused, never cut."""
+    if len(event.address) > MAX_ADDRESS_LENGTH:
+        event = _ignore(event, Code.EVENT_NO_SENDER)
+    return replace(
+        event,
+        dedupe_key=_short(event.dedupe_key),
+        payload={**event.payload, "provider_id": _short(event.payload["provider_id"])},
+        contact_name=event.contact_name[:MAX_NAME_LENGTH],
+    )
+
+
+def _short(platform_id: str) -> str:
+    if len(platform_id) <= MAX_ID_LENGTH:
+        return platform_id
+    return "sha256:" + hashlib.sha256(platform_id.encode()).hexdigest()

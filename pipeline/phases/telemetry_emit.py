@@ -1,0 +1,19 @@
+from pipeline.phases.state import TurnState
+from pipeline.ports import Ports
+
+
+async def telemetry_emit(state: TurnState, ports: Ports) -> TurnState:
+    assert state.decision is not None  # checked by the contract
+    ports.telemetry.emit(
+        "turn.finished",
+        {
+            "outcome": state.decision.outcome,
+            "error_code": state.decision.code or "",
+            "attempt": state.input.attempt,
+            "duration_ms": round(sum(record.duration_ms for record in state.records), 1),
+            "prompt_tokens": state.usage.prompt_tokens,
+            "completion_tokens": state.usage.completion_tokens,
+            "replies": len(state.drafts or ()),
+        },
+    )
+    return state

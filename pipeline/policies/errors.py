@@ -1,0 +1,145 @@
+"""The one error tree. Adapters raise it, policies decide by it, people read its codes.
+
+PipelineError
+├── TransientError          did not happen, may work later
+│   ├── RateLimitedError    … and says when
+│   └── BreakerOpenError    was not tried: its breaker is open
+├── PermanentError          did not happen and will not
+│   ├── CredentialsError    our key or secret is refused
+│   ├── RecipientError      this contact cannot be reached
+│   ├── WindowError         the channel's window for free-form messages is closed
+│   ├── AccountError        our account is restricted or out of credit
+│   └── RequestError        our request is wrong: a defect of ours or of a configuration
+├── UnknownError            may or may not have happened: the answer never came
+└── StaleError              this worker no longer holds what it acts on; its work is dropped
+"""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Stable codes, stored and shown. Never reuse one for another meaning."""
+
+    MODEL_CONNECTION = "model.connection"
+    MODEL_TIMEOUT = "model.timeout"
+    MODEL_RATE_LIMITED = "model.rate_limited"
+    MODEL_SERVER = "model.server"
+    MODEL_CREDENTIALS = "model.credentials"
+    MODEL_QUOTA = "model.quota"
+    MODEL_REQUEST = "model.request"
+    MODEL_MALFORMED = "model.malformed"
+    MODEL_EMPTY = "model.empty"
+    MODEL_TRUNCATED = "model.truncated"
+
+    TOOL_UNKNOWN = "tool.unknown"
+    TOOL_ARGUMENTS = "tool.arguments"
+    TOOL_TIMEOUT = "tool.timeout"
+    TOOL_FAILED = "tool.failed"
+    TOOL_ITERATIONS = "tool.iterations"
+
+    SEND_CONNECTION = "send.connection"
+    SEND_UNANSWERED = "send.unanswered"
+    SEND_INTERRUPTED = "send.interrupted"
+    SEND_RATE_LIMITED = "send.rate_limited"
+    SEND_SERVER = "send.server"
+    SEND_CREDENTIALS = "send.credentials"
+    SEND_ACCOUNT = "send.account"
+    SEND_RECIPIENT = "send.recipient"
+    SEND_WINDOW = "send.window"
+    SEND_REQUEST = "send.request"
+    SEND_REPORTED = "send.reported"
+    SEND_OWNER_CHANGED = "send.owner_changed"
+
+    STEP_UNKNOWN = "step.unknown"
+    TURN_DEADLINE = "turn.deadline"
+    TURN_KILLED_WORKER = "turn.killed_worker"
+    TURN_UNEXPECTED = "turn.unexpected"
+    TURN_OWNER_CHANGED = "turn.owner_changed"
+    TURN_LEASE_LOST = "turn.lease_lost"
+
+    BREAKER_OPEN = "breaker.open"
+    CONTACT_RATE_LIMITED = "contact.rate_limited"
+    TENANT_OVERLOADED = "tenant.overloaded"
+    CONVERSATION_OVERLOADED = "conversation.overloaded"
+
+    EVENT_UNSUPPORTED = "event.unsupported"
+    EVENT_NO_SENDER = "event.no_sender"
+    EVENT_UNKNOWN_NUMBER = "event.unknown_number"
+
+
+class PipelineError(Exception):
+    """`code` is stable and shown to people; `detail` tells the story and may quote the vendor."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class TransientError(PipelineError):
+    pass
+
+
+class RateLimitedError(TransientError):
+    """`retry_after_s` is the vendor's wish, None where it gave none."""
+
+    def __init__(self, code: Code, detail: str, *, retry_after_s: float | None) -> None:
+        super().__init__(code, detail)
+        self.retry_after_s = retry_after_s
+
+
+class BreakerOpenError(TransientError):
+    pass
+
+
+class PermanentError(PipelineError):
+    pass
+
+
+class CredentialsError(PermanentError):
+    pass
+
+
+class RecipientError(PermanentError):
+    pass
+
+
+class WindowError(PermanentError):
+    pass
+
+
+class AccountError(PermanentError):
+    pass
+
+
+class RequestError(PermanentError):
+    pass
+
+
+class UnknownError(PipelineError):
+    pass
+
+
+class StaleError(PipelineError):
+    pass
+
+
+TRANSIENT_STEPS = frozenset(
+    {
+        Code.MODEL_CONNECTION,
+        Code.MODEL_TIMEOUT,
+        Code.MODEL_RATE_LIMITED,
+        Code.MODEL_SERVER,
+        Code.MODEL_MALFORMED,
+        Code.MODEL_EMPTY,
+        Code.TOOL_TIMEOUT,
+        Code.BREAKER_OPEN,
+    }
+)
+"""What a failed step may have failed with and work later."""
+
+
+def recorded(code: Code, detail: str) -> PipelineError:
+    """The error that a failed step left on record: who meets it later decides as who met it first."""
+    kind = TransientError if code in TRANSIENT_STEPS else PermanentError
+    return kind(code, detail)

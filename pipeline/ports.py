@@ -1,0 +1,177 @@
+"""What the phases may ask of the world. Each method says whether repeating it is harmless (idempotent)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from pipeline.policies.calls import Call
+
+if TYPE_CHECKING:
+    from pipeline.phases.state import TurnInput, TurnState
+
+Json = dict[str, Any]
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """`arguments` is the model's own text; it may not be JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    name: str
+    description: str
+    parameters: type[BaseModel]
+    timeout_s: float
+    is_idempotent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """`tools` empty means the model has to answer in words."""
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[ToolSpec, ...]
+    temperature: float
+    max_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Either `text` or `tool_calls` is there; `request_id` is the provider's, for its support."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...]
+    model: str
+    request_id: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One thing done outside. `key` names it within its turn, the same on every attempt.
+
+    `breaker` names the circuit breaker that guards it, empty for none.
+    """
+
+    key: str
+    call: Call
+    name: str
+    request: Json
+    is_idempotent: bool
+    deadline_s: float
+    breaker: str = ""
+
+
+class Journal(Protocol):
+    async def perform(self, effect: Effect, run: Callable[[UUID], Awaitable[Json]]) -> Json:
+        """The recorded response of `effect`, or that of `run(idempotency_key)`, recorded. Idempotent.
+
+        Raises the effect's `PipelineError`, recorded too; `UnknownError` where a non-idempotent effect was begun and
+        nobody knows how it ended.
+        """
+
+
+class ModelProvider(Protocol):
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Idempotent. Raises `TransientError`, `RateLimitedError` or a `PermanentError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCaller:
+    """On whose behalf a tool is called."""
+
+    state: "TurnState"
+    idempotency_key: UUID
+
+
+class Tools(Protocol):
+    def specs(self, names: tuple[str, ...]) -> tuple[ToolSpec, ...]:
+        """The named tools that exist. Idempotent."""
+
+    async def call(self, name: str, arguments: str, caller: ToolCaller) -> str:
+        """As idempotent as the tool says. Raises `RequestError` for bad arguments, `PermanentError` if it fails."""
+
+
+class Store(Protocol):
+    async def commit(self, state: "TurnState") -> None:
+        """The commit point: everything the turn decided, in one transaction. Idempotent.
+
+        Raises `StaleError` when the lease is lost, or when the conversation changed hands meanwhile.
+        """
+
+    async def absorb(self, turn: "TurnInput") -> "TurnInput | None":
+        """The turn with what came in meanwhile, None to answer as it is. Not idempotent, harmless to repeat."""
+
+    async def postpone(self, turn: "TurnInput") -> None:
+        """Set the turn aside without counting the attempt. Not idempotent, harmless to repeat."""
+
+
+class Telemetry(Protocol):
+    def emit(self, event: str, fields: Mapping[str, object]) -> None:
+        """Fire and forget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    model: ModelProvider
+    tools: Tools
+    journal: Journal
+    store: Store
+    telemetry: Telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundMessage:
+    """A message on its way to a platform. `client_reference` is our idempotency key, echoed back where possible."""
+
+    to: str
+    text: str
+    client_reference: UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelConfig:
+    slug: str
+    external_id: str
+    api_url: str
+    credentials: Mapping[str, str] = field(repr=False)
+
+
+class Sender(Protocol):
+    @property
+    def sends_idempotently(self) -> bool:
+        """True where the platform itself drops a repeated `client_reference`."""
+
+    async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
+        """The platform's id of the accepted message. Idempotent only where `sends_idempotently`.
+
+        Raises `TransientError` when it was certainly not accepted, `UnknownError` when that is not certain,
+        a `PermanentError` when it never will be.
+        """

@@ -1,0 +1,251 @@
+"""Reads of the machine: what waits, what runs, what became of the events of a day, and one turn's whole record.
+
+Everything a page refreshes costs as much as there is pending or happened today, never as much as there is history.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from conversations.models import Agent, Channel, Delivery, Direction, Message, UnknownPolicy
+from conversations.queries import minutes
+from pipeline.models import (
+    Breaker,
+    EventStatus,
+    HousekeepingRun,
+    Mailbox,
+    Outcome,
+    ProcessedEvent,
+    Step,
+    Turn,
+    TurnStatus,
+    Worker,
+)
+from pipeline.transports.registry import IDEMPOTENT_KINDS
+
+WORKER_SILENCE = timedelta(seconds=15)
+"""A worker not seen for longer counts as gone."""
+TROUBLE = (Outcome.FAILED, Outcome.EXPIRED)
+"""Outcomes that nobody wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """`pending` events have no outcome yet; `in_flight` conversations are leased by a worker."""
+
+    pending: int
+    oldest_at: datetime | None
+    in_flight: int
+
+    def oldest_age(self, now: datetime) -> timedelta:
+        return now - self.oldest_at if self.oldest_at else timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """Messages not settled, and how many failed since a given time.
+
+    `held` are those of the `unknown` that no status settled in their channel's time, and that wait for a person.
+    """
+
+    queued: int
+    sending: int
+    unknown: int
+    held: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedChannel:
+    """`waiting` messages go out once it sends again."""
+
+    pk: int
+    slug: str
+    since: datetime
+    reason: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    event_id: int
+    outcome: str
+    code: str
+    who: str
+    at: datetime
+    turn_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """An agent as it was configured when a turn ran."""
+
+    version: int
+    agent_id: int
+    agent_name: str
+    model: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRecord:
+    turn: Turn
+    steps: list[Step]
+    events: list[ProcessedEvent]
+    messages: list[Message]
+    configuration: Configuration | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    event: ProcessedEvent
+    turn: Turn | None
+    merged_with: list[ProcessedEvent]
+    answers: list[Message]
+
+
+def pending_events() -> QuerySet[ProcessedEvent]:
+    return ProcessedEvent.objects.exclude(status=EventStatus.DONE)
+
+
+def queue(now: datetime) -> Queue:
+    since = Coalesce("requeued_at", "received_at")
+    waiting = pending_events().aggregate(number=Count("pk"), oldest=Min(since))
+    leased = Mailbox.objects.exclude(lease_owner="").filter(lease_expires_at__gt=now)
+    return Queue(pending=waiting["number"], oldest_at=waiting["oldest"], in_flight=leased.count())
+
+
+def day_start(now: datetime) -> datetime:
+    return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def outcomes_since(since: datetime) -> dict[str, int]:
+    """How many of the events received since then came to each outcome."""
+    done = ProcessedEvent.objects.filter(received_at__gte=since, status=EventStatus.DONE)
+    return _counted(done, "outcome")
+
+
+def outcomes_ever() -> dict[str, int]:
+    """Reads every event: for commands, not for pages."""
+    done = ProcessedEvent.objects.filter(status=EventStatus.DONE)
+    return _counted(done, "outcome")
+
+
+def outbox(failed_since: datetime, now: datetime) -> Outbox:
+    moving = Message.objects.filter(delivery__in=[Delivery.QUEUED, Delivery.SENDING])
+    numbers = _counted(moving, "delivery")
+    failed = Message.objects.filter(delivery=Delivery.FAILED, created_at__gte=failed_since)
+    unknown = Message.objects.filter(delivery=Delivery.UNKNOWN).aggregate(
+        all=Count("pk"), held=Count("pk", filter=_is_held(now))
+    )
+    return Outbox(
+        queued=numbers.get(Delivery.QUEUED, 0),
+        sending=numbers.get(Delivery.SENDING, 0),
+        unknown=unknown["all"],
+        held=unknown["held"],
+        failed=failed.count(),
+    )
+
+
+def _is_held(now: datetime) -> Q:
+    resends = Q(channel__unknown_policy=UnknownPolicy.RESEND, channel__kind__in=IDEMPOTENT_KINDS)
+    return ~resends & Q(created_at__lt=now - minutes("channel__settle_minutes"))
+
+
+def outbox_ever() -> dict[str, int]:
+    """Reads every message: for commands, not for pages."""
+    outbound = Message.objects.filter(direction=Direction.OUT)
+    return _counted(outbound, "delivery")
+
+
+def open_turns() -> int:
+    return Turn.objects.filter(status=TurnStatus.RUNNING).count()
+
+
+def workers_alive(now: datetime) -> list[Worker]:
+    return list(Worker.objects.filter(seen_at__gt=now - WORKER_SILENCE).order_by("cluster", "-kind", "name"))
+
+
+def breakers() -> list[Breaker]:
+    return list(Breaker.objects.order_by("name"))
+
+
+def paused_channels() -> list[PausedChannel]:
+    queued = Message.objects.filter(channel=OuterRef("pk"), delivery=Delivery.QUEUED).order_by()
+    number = Subquery(queued.values("channel").annotate(number=Count("pk")).values("number"))
+    paused = Channel.objects.filter(paused_at__isnull=False).annotate(waiting=Coalesce(number, 0))
+    rows = paused.values_list("pk", "slug", "paused_at", "paused_reason", "waiting")
+    return [
+        PausedChannel(pk=pk, slug=slug, since=since, reason=reason, waiting=waiting)
+        for pk, slug, since, reason, waiting in rows
+        if since
+    ]
+
+
+def last_housekeeping() -> HousekeepingRun | None:
+    return HousekeepingRun.objects.order_by("-id").first()
+
+
+def troubled_events(since: datetime) -> QuerySet[ProcessedEvent]:
+    return ProcessedEvent.objects.filter(outcome__in=TROUBLE, received_at__gte=since)
+
+
+def recent_failures(since: datetime, limit: int) -> list[Failure]:
+    newest = troubled_events(since).select_related("conversation__contact").order_by("-received_at")[:limit]
+    return [_failure(event) for event in newest]
+
+
+def turn_record(turn: Turn) -> TurnRecord:
+    """Everything that one turn read, did and said, in a fixed number of queries."""
+    return TurnRecord(
+        turn=turn,
+        steps=list(turn.steps.order_by("started_at", "id")),
+        events=list(turn.events.order_by("id")),
+        messages=list(Message.objects.filter(turn_id=turn.pk).order_by("id")),
+        configuration=configuration(turn.policy_version),
+    )
+
+
+def configuration(version: int) -> Configuration | None:
+    record: Any = Agent.history.filter(history_id=version).first()
+    if record is None:
+        return None
+    return Configuration(
+        version=version,
+        agent_id=record.id,
+        agent_name=record.name,
+        model=record.model,
+        since=record.history_date,
+    )
+
+
+def event_record(event: ProcessedEvent) -> EventRecord:
+    if event.turn is None:
+        return EventRecord(event=event, turn=None, merged_with=[], answers=[])
+    answers = Message.objects.filter(turn_id=event.turn_id, direction=Direction.OUT)
+    return EventRecord(
+        event=event,
+        turn=event.turn,
+        merged_with=list(event.turn.events.exclude(pk=event.pk).order_by("id")),
+        answers=list(answers.order_by("id")),
+    )
+
+
+def _failure(event: ProcessedEvent) -> Failure:
+    return Failure(
+        event_id=event.pk,
+        outcome=str(event.get_outcome_display() or ""),
+        code=event.outcome_code,
+        who=str(event.conversation or ""),
+        at=event.received_at,
+        turn_id=event.turn_id,
+    )
+
+
+def _counted(rows: QuerySet[Any], field: str) -> dict[str, int]:
+    return dict(rows.order_by().values(field).annotate(number=Count("pk")).values_list(field, "number"))

@@ -1,0 +1,1 @@
+"""The generic channel: webhooks signed by Standard Webhooks, in both directions."""

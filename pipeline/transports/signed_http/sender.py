@@ -1,0 +1,69 @@
+"""Sends of the generic channel. The `webhook-id` is our idempotency key, so the receiver can drop a repeat."""
+
+import json
+import time
+
+import httpx2
+
+from pipeline.policies.errors import (
+    Code,
+    CredentialsError,
+    PipelineError,
+    RateLimitedError,
+    RequestError,
+    TransientError,
+    UnknownError,
+)
+from pipeline.ports import ChannelConfig, OutboundMessage
+from pipeline.transports import http_client
+from pipeline.transports.signed_http import signing
+
+
+class SignedHttpSender:
+    sends_idempotently = True
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
+        """See `pipeline.ports.Sender`. As repeats are dropped, an answer that never came is a passing failure."""
+        body = _body(message)
+        try:
+            response = await http_client.post(
+                self._client, channel.api_url, content=body, headers=_headers(message, channel, body)
+            )
+        except UnknownError as error:
+            raise TransientError(error.code, error.detail) from error
+        if not response.is_success:
+            raise _refused(response)
+        return str(message.client_reference)
+
+
+def _body(message: OutboundMessage) -> bytes:
+    body = {"id": str(message.client_reference), "to": message.to, "type": "text", "text": message.text}
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _headers(message: OutboundMessage, channel: ChannelConfig, body: bytes) -> dict[str, str]:
+    """The id is the same on every attempt; the timestamp is the attempt's."""
+    webhook_id, timestamp = str(message.client_reference), int(time.time())
+    secret = channel.credentials["signing_secret"].split()[0]
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signing.sign(secret, webhook_id, timestamp, body),
+        "Content-Type": "application/json",
+    }
+
+
+def _refused(response: httpx2.Response) -> PipelineError:
+    detail = f"HTTP {response.status_code}: {response.text[:200]}"
+    if response.status_code == 429:
+        return RateLimitedError(
+            Code.SEND_RATE_LIMITED, detail, retry_after_s=http_client.retry_after_s(response)
+        )
+    if response.status_code >= 500:
+        return TransientError(Code.SEND_SERVER, detail)
+    if response.status_code in (401, 403):
+        return CredentialsError(Code.SEND_CREDENTIALS, detail)
+    return RequestError(Code.SEND_REQUEST, detail)

@@ -1,0 +1,72 @@
+"""The one composition root: settings → everything a worker's event loop works with."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from pipeline.engine import turns
+from pipeline.engine.commit import commit
+from pipeline.engine.database import in_database
+from pipeline.engine.faults import FaultPoint, passing
+from pipeline.engine.gate import Gate
+from pipeline.engine.journal import StepJournal
+from pipeline.engine.outbox import Senders
+from pipeline.engine.toolbox import Toolbox
+from pipeline.phases.state import TurnInput, TurnState
+from pipeline.ports import ModelProvider, Ports, Tools
+from pipeline.providers.openai_model import OpenAIModel
+from pipeline.transports.http_client import make_client
+from pipeline.transports.registry import make_senders
+
+logger = structlog.get_logger("pipeline")
+
+
+class TurnStore:
+    """The `Store` port."""
+
+    async def commit(self, state: TurnState) -> None:
+        passing(FaultPoint.COMMIT_BEFORE)
+        await in_database(commit, state, now=timezone.now())
+        passing(FaultPoint.COMMITTED)
+
+    async def absorb(self, turn: TurnInput) -> TurnInput | None:
+        return await in_database(turns.absorb, turn)
+
+    async def postpone(self, turn: TurnInput) -> None:
+        await in_database(turns.postpone, turn)
+
+
+class LogTelemetry:
+    """The `Telemetry` port."""
+
+    def emit(self, event: str, fields: Mapping[str, object]) -> None:
+        logger.info(event, **fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    model: ModelProvider
+    tools: Tools
+    senders: Senders
+    gate: Gate
+
+    def ports(self, journal: StepJournal) -> Ports:
+        """For one turn."""
+        return Ports(
+            model=self.model, tools=self.tools, journal=journal, store=TurnStore(), telemetry=LogTelemetry()
+        )
+
+
+@asynccontextmanager
+async def open_world() -> AsyncIterator[World]:
+    """On the running event loop; its connections close with the context."""
+    model = OpenAIModel(base_url=settings.ZUPA.openai_base_url, api_key=settings.ZUPA.openai_api_key)
+    async with make_client() as client:
+        try:
+            yield World(model=model, tools=Toolbox(), senders=make_senders(client), gate=Gate())
+        finally:
+            await model.close()

@@ -1,0 +1,49 @@
+"""Who may see what of the live feed and the console."""
+
+import re
+from collections.abc import Iterable
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+
+from conversations.live import DASHBOARD
+
+Visitor = User | AnonymousUser
+
+VIEW_CONVERSATION = "conversations.view_conversation"
+VIEW_TURN = "pipeline.view_turn"
+CONVERSATION_TOPIC = re.compile(r"conversation\.\d{1,18}")
+
+
+def is_staff(visitor: Visitor) -> bool:
+    return visitor.is_active and visitor.is_staff
+
+
+def may_open_console(visitor: Visitor) -> bool:
+    return is_staff(visitor) and visitor.has_perm(VIEW_CONVERSATION)
+
+
+def may_watch_anything(visitor: Visitor) -> bool:
+    return is_staff(visitor) and (visitor.has_perm(VIEW_CONVERSATION) or visitor.has_perm(VIEW_TURN))
+
+
+def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
+    return {topic for topic in topics if _may_watch(visitor, topic)}
+
+
+def _may_watch(visitor: Visitor, topic: str) -> bool:
+    if not is_staff(visitor):
+        return False
+    if topic == DASHBOARD:
+        return visitor.has_perm(VIEW_TURN) or visitor.has_perm(VIEW_CONVERSATION)
+    return bool(CONVERSATION_TOPIC.fullmatch(topic)) and visitor.has_perm(VIEW_CONVERSATION)
+
+
+def visitor_now(session_key: str | None) -> Visitor:
+    """Whose session this is at this moment: nobody's after a logout, a new password or a deactivation."""
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return get_user(request)

@@ -1,0 +1,57 @@
+"""What leaves the house when something breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sentry_sdk
+import structlog
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+
+from audit import correlation, reporting
+from audit.logs import redact
+
+CARD = "-".join(["4111"] * 4)  # put together here, as reports may quote lines of source
+
+
+class Outbox(Transport):
+    """Keeps what would have been sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Any] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.events.append(envelope.get_event())
+
+
+@pytest.fixture
+def outbox() -> Iterator[Outbox]:
+    outbox = Outbox()
+    reporting.start(dsn="http://key@127.0.0.1/1", environment="development", transport=outbox)
+    yield outbox
+    sentry_sdk.init()
+
+
+def answer(text: str) -> None:
+    raise RuntimeError("the model is away")
+
+
+def test_a_reported_error_names_its_message_by_ids_and_never_by_what_it_says(outbox: Outbox) -> None:
+    with correlation.bound(turn_id="turn-1", conversation_id=7):
+        try:
+            answer(CARD)
+        except RuntimeError as error:
+            sentry_sdk.capture_exception(error)
+
+    (event,) = outbox.events
+    assert event["tags"] == {"turn_id": "turn-1", "conversation_id": "7"}
+    assert CARD not in str(event)
+
+
+def test_log_lines_leave_out_what_people_wrote() -> None:
+    line = redact(structlog.get_logger(), "info", {"event": "turn.finished", "text": "hello", "turn_id": "t"})
+    assert line == {"event": "turn.finished", "text": "[redacted]", "turn_id": "t"}

@@ -1,0 +1,29 @@
+"""The worker dies at each boundary of journal, commit and send, by name and not by luck."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.engine.faults import FaultPoint
+from tests.acceptance.load import REFUND, make_load
+from tests.crash.judgement import deaths, survives
+from tests.system import System
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.chaos, pytest.mark.xdist_group("fault-points")]
+
+RATES = dict.fromkeys(FaultPoint, 0.3) | {FaultPoint.STEP_STARTED: 1.0}
+"""How often passing the point kills. A tool that may not run twice is begun once, so that there every time kills."""
+
+
+@pytest.mark.parametrize("point", FaultPoint)
+def test_worker_killed_at_this_point_answers_everything_once(system: System, point: FaultPoint) -> None:
+    load = make_load(conversations=5, messages=10, copies=2, seed=100 + list(FaultPoint).index(point))
+    before = deaths(system)
+    system.stop("worker")
+    system.start("worker", ZUPA_KILL_AT=f"{point}={RATES[point]}")
+    ended = survives(system, load)
+    assert deaths(system) > before, "nobody was killed: the point was never passed"
+    if point is FaultPoint.STEP_STARTED:
+        refunds = {said.id for said in load.messages if said.text == REFUND}
+        assert refunds
+        assert refunds == {each.dedupe_key for each in ended if each.code == "step.unknown"}

@@ -1,0 +1,142 @@
+"""The outbox's fences: who may send, and what an interrupted send is taken for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from audit.models import AuditEntry
+from conversations.models import Conversation, Message
+from pipeline.engine import mailbox, outbox
+from pipeline.engine.gate import Gate
+from pipeline.engine.mailbox import Claim
+from pipeline.models import Mailbox
+from pipeline.policies.errors import Code, StaleError
+from pipeline.transports.http_client import make_client
+from pipeline.transports.registry import make_senders
+from tests import factories
+from tests.acceptance.load import eventually
+from tests.engine_room import Room, make_due
+from tests.ingress.platforms import status_of
+
+
+def waiting(room: Room, *, on_http: bool = False, **fields: object) -> Message:
+    """A message in the outbox of a conversation that is due."""
+    channel = room.http_channel if on_http else room.channel
+    message = factories.outbound(conversation=factories.conversation(channel=channel), **fields)
+    Mailbox.objects.create(
+        conversation=message.conversation, tenant=message.conversation.tenant, due_at=timezone.now()
+    )
+    return message
+
+
+def deliver(claim: Claim) -> None:
+    async def work() -> None:
+        async with make_client() as client:
+            await outbox.deliver(claim, make_senders(client), Gate())
+
+    asyncio.run(work())
+
+
+def test_message_of_an_agent_whose_conversation_a_person_took_over_is_withdrawn(room: Room) -> None:
+    message = waiting(room)
+    Conversation.objects.update(owner_epoch=F("owner_epoch") + 1)
+    room.work()
+    message.refresh_from_db()
+    assert (message.delivery, message.error_code) == ("withdrawn", Code.SEND_OWNER_CHANGED)
+    assert room.accepted() == []
+    assert AuditEntry.objects.filter(action="message.withdrawn", object_id=str(message.pk)).exists()
+
+
+def test_worker_that_lost_its_lease_sends_nothing_and_judges_nothing(room: Room) -> None:
+    message = waiting(room)
+    (old,) = mailbox.claim(owner="slow", limit=1)
+    mailbox.expire_leases(dead_owners=["slow"])
+    (new,) = mailbox.claim(owner="quick", limit=1)
+    Message.objects.update(delivery="sending", lease_epoch=new.lease_epoch)
+    with pytest.raises(StaleError):
+        deliver(old)
+    message.refresh_from_db()
+    assert message.delivery == "sending"
+    assert room.accepted() == []
+
+
+def test_send_cut_off_by_a_death_is_unknown_where_a_repeat_would_arrive_twice(room: Room) -> None:
+    message = waiting(room, delivery="sending", lease_epoch=0, attempts=1)
+    room.work()
+    message.refresh_from_db()
+    assert (message.delivery, message.error_code) == ("unknown", Code.SEND_INTERRUPTED)
+    assert room.accepted() == []
+    assert AuditEntry.objects.filter(action="message.unknown", object_id=str(message.pk)).exists()
+
+
+def test_send_cut_off_by_a_death_is_repeated_where_the_platform_drops_repeats(room: Room) -> None:
+    message = waiting(room, on_http=True)
+    room.work()
+    Message.objects.update(delivery="sending", lease_epoch=0)
+    Mailbox.objects.update(due_at=timezone.now())
+    room.work()
+    message.refresh_from_db()
+    assert (message.delivery, message.attempts) == ("sent", 2)
+    assert room.accepted() == [message.text]
+
+
+def test_answer_to_the_marking_that_was_lost_is_no_interruption(room: Room) -> None:
+    """The database broke off as `sending` was written, under a lease that is still ours: nothing went out yet."""
+    message = waiting(room)
+    (claim,) = mailbox.claim(owner="me", limit=1)
+    Message.objects.update(delivery="sending", lease_epoch=claim.lease_epoch)
+    deliver(claim)
+    message.refresh_from_db()
+    assert message.delivery == "sent"
+
+
+def test_late_answer_of_the_platform_never_moves_a_message_down(room: Room) -> None:
+    """The status webhook may be quicker than the answer to the send itself."""
+    message = waiting(room)
+    room.fault("whatsapp", "latency", seconds=1.5, count=1)
+    worker = threading.Thread(target=closing_connections(room.work))
+    worker.start()
+    eventually(lambda: current(message).delivery == "sending", within_s=20)
+    told = status_of("wamid.theirs", "delivered", biz_opaque_callback_data=str(message.idempotency_key))
+    room.meta.report(told)
+    worker.join()
+    settled = current(message)
+    assert settled.delivery == "delivered"
+    assert settled.provider_id.startswith("wamid.")
+    assert settled.sent_at is not None
+
+
+def closing_connections(work: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    return run
+
+
+def current(message: Message) -> Message:
+    return Message.objects.get(pk=message.pk)
+
+
+def test_message_that_has_to_wait_keeps_its_place_before_those_that_follow_it(room: Room) -> None:
+    conversation = factories.conversation(channel=room.channel)
+    texts = [f"{number}" for number in range(3)]
+    for text in texts:
+        factories.outbound(conversation=conversation, text=text)
+    Mailbox.objects.create(conversation=conversation, tenant=conversation.tenant, due_at=timezone.now())
+    room.fault("whatsapp", "rate_limit", count=1, retry_after=30)
+    room.work()
+    assert room.accepted() == []
+    Message.objects.update(send_after=timezone.now())
+    make_due()
+    room.work()
+    assert room.accepted() == texts

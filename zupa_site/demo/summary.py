@@ -1,0 +1,67 @@
+"""What a person or a script needs to use the demo."""
+
+from typing import Any
+
+from conversations.models import Channel, ChannelKind
+from zupa_site.demo.kept_secrets import DemoSecrets
+from zupa_site.demo.seed import TENANT
+from zupa_site.environment import Environment
+
+WEBHOOKS = {ChannelKind.WHATSAPP_CLOUD: "whatsapp", ChannelKind.HTTP: "http"}
+
+
+def as_json(environment: Environment, secrets: DemoSecrets) -> dict[str, Any]:
+    """The object of the outside contract; scripts read it."""
+    return {
+        "tenant": TENANT,
+        "admin": {
+            "url": f"{environment.public_url}/admin/", "username": "admin", "password": secrets.admin_password
+        },
+        "reviewer": {"username": "reviewer", "password": secrets.reviewer_password},
+        "auditor": {"username": "auditor", "password": secrets.auditor_password},
+        "channels": channels(environment),
+        "simulator": {"url": environment.simulator_url, "phone_url": f"{environment.simulator_url}/"},
+    }  # fmt: skip
+
+
+def channels(environment: Environment) -> list[dict[str, str]]:
+    """The demo's active channels with what their platform must know to call us."""
+    active = Channel.objects.filter(tenant__slug=TENANT, is_active=True).order_by("-slug")
+    return [_channel(environment, channel) for channel in active]
+
+
+def channels_for_simulator(environment: Environment) -> list[dict[str, str]]:
+    """The same, with the token that the simulated platform asks of us."""
+    tokens = {
+        channel.slug: channel.credentials.get("access_token", "")
+        for channel in Channel.objects.filter(tenant__slug=TENANT)
+    }
+    return [{**channel, "access_token": tokens[channel["slug"]]} for channel in channels(environment)]
+
+
+def _channel(environment: Environment, channel: Channel) -> dict[str, str]:
+    kind = ChannelKind(channel.kind)
+    common = {
+        "slug": channel.slug,
+        "kind": kind.value,
+        "webhook_url": f"{environment.public_url}/api/webhooks/{WEBHOOKS[kind]}/{channel.slug}",
+    }
+    if kind is ChannelKind.HTTP:
+        return common | {"signing_secret": channel.credentials["signing_secret"]}
+    return common | {
+        "verify_token": channel.credentials["verify_token"],
+        "app_secret": channel.credentials["app_secret"],
+        "phone_number_id": channel.external_id,
+    }
+
+
+def as_text(environment: Environment, secrets: DemoSecrets) -> str:
+    rows = (
+        ("Write as a customer", f"{environment.simulator_url}/"),
+        ("Watch the conversation", f"{environment.public_url}/review/"),
+        ("Admin", f"{environment.public_url}/admin/"),
+        ("Log in as", f"admin / {secrets.admin_password}"),
+        ("or", f"reviewer / {secrets.reviewer_password}"),
+        ("or", f"auditor / {secrets.auditor_password}"),
+    )
+    return "\n".join(["The demo is ready.", "", *(f"  {label:<24}{value}" for label, value in rows), ""])
