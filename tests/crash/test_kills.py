@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
-from tests.acceptance.load import comes_to_rest, deliver, eventually, make_load
-from tests.crash.judgement import REST_WITHIN_S, deaths, judged, survives
+from tests.acceptance.load import Load, comes_to_rest, deliver, eventually, make_load
+from tests.crash.judgement import REST_WITHIN_S, judged, survives
 from tests.system import System
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.chaos, pytest.mark.xdist_group("kills")]
 
 SEED = 20260902
+KILLS = 6
 RECOVERS_WITHIN_S = 90.0
 
 
@@ -56,12 +57,13 @@ def alive_executors(system: System) -> set[int]:
 
 
 def test_workers_killed_at_random_under_load_answer_everything_once(cluster: System) -> None:
-    load = make_load(conversations=25, messages=75, copies=3, seed=SEED)
-    before = deaths(cluster)
-    with killing(lambda: random_child(cluster), every_s=1.5):
-        deliver(cluster, load)
-    judged(cluster, load)
-    assert deaths(cluster) > before
+    loads: list[Load] = []
+    with killing(lambda: random_child(cluster), every_s=1.5) as killed:
+        while len(killed) < KILLS:
+            loads.append(make_load(conversations=25, messages=25, copies=3, seed=SEED + 100 + len(loads)))
+            deliver(cluster, loads[-1])
+    for load in loads:
+        judged(cluster, load)
 
 
 def random_child(system: System) -> psutil.Process:
@@ -69,18 +71,22 @@ def random_child(system: System) -> psutil.Process:
 
 
 @contextmanager
-def killing(choose: Callable[[], psutil.Process], *, every_s: float) -> Iterator[None]:
+def killing(choose: Callable[[], psutil.Process], *, every_s: float) -> Iterator[list[psutil.Process]]:
+    """Kills one of the chosen every so often; yields those that were killed so far."""
     over = threading.Event()
+    killed: list[psutil.Process] = []
 
     def kill_now_and_then() -> None:
         while not over.wait(every_s):
             with suppress(psutil.Error, ValueError, IndexError):
-                choose().kill()
+                victim = choose()
+                victim.kill()
+                killed.append(victim)
 
     killer = threading.Thread(target=kill_now_and_then)
     killer.start()
     try:
-        yield
+        yield killed
     finally:
         over.set()
         killer.join()

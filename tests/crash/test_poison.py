@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.acceptance.load import Load, Said, accepted_sends, comes_to_rest, deliver, endings
+from tests.acceptance.load import Load, Said
+from tests.crash.judgement import survives
 from tests.system import System
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.chaos, pytest.mark.xdist_group("poison")]
@@ -35,17 +36,13 @@ def test_poison_is_parked_and_its_neighbours_in_flight_are_answered(system: Syst
     poison = said(0, "#tool end_the_process {}")
     neighbours = [said(number, f"#sleep 3 Hello {number}") for number in range(1, NEIGHBOURS + 1)]
 
-    deliver(system, Load(0, (*neighbours, poison)))
-    comes_to_rest(system, within_s=150)
+    *answered, parked = survives(system, Load(0, (*neighbours, poison)))
 
-    ended = endings(system)
-    assert (ended[poison.id].outcome, ended[poison.id].code) == ("failed", "turn.killed_worker")
-    assert {ended[each.id].outcome for each in neighbours} == {"replied"}
-    assert len(accepted_sends(system)) == NEIGHBOURS + 1
+    assert (parked.outcome, parked.code) == ("failed", "turn.killed_worker")
+    assert {each.outcome for each in answered} == {"replied"}
 
 
 def test_conversation_of_a_poison_goes_on_with_its_next_message(system: System) -> None:
     after = Said("whatsapp-demo", "559900000000", "wamid.after-poison", "Are you still there?")
-    deliver(system, Load(0, (after,)))
-    comes_to_rest(system, within_s=60)
-    assert endings(system)[after.id].outcome == "replied"
+    (ended,) = survives(system, Load(0, (after,)))
+    assert ended.outcome == "replied"
