@@ -52,6 +52,7 @@ CREDENTIALS: dict[str, dict[str, str]] = {
         "access_token": "an-access-token",
     },
     ChannelKind.HTTP: {"signing_secret": SIGNING_SECRET},
+    ChannelKind.WAHA: {"api_key": "an-api-key", "hmac_key": "an-hmac-key"},
 }
 PHASES = (
     ("access_policy", 2),
@@ -129,7 +130,7 @@ def conversation(**fields: Any) -> Conversation:
     now = timezone.now()
     defaults = {"tenant": who.tenant, "channel": who.channel, "created_at": now, "last_message_at": now}
     if fields.get("owner"):
-        defaults["owner_kind"] = Owner.PERSON
+        defaults |= {"owner_kind": Owner.PERSON, "owned_since": now, "owner_active_at": now}
     return Conversation.objects.create(**defaults | fields)
 
 

@@ -19,7 +19,7 @@ AUTHOR: Tones = {
     AuthorKind.AGENT: Tone.NEUTRAL,
     AuthorKind.PERSON: Tone.WARNING,
 }
-OWNER: Tones = {Owner.AGENT: Tone.NEUTRAL, Owner.PERSON: Tone.WARNING}
+OWNER: Tones = {Owner.AGENT: Tone.NEUTRAL, Owner.PERSON: Tone.WARNING, Owner.PHONE: Tone.WARNING}
 SUMMARY: Tones = {
     SummaryStatus.NONE: Tone.NEUTRAL,
     SummaryStatus.PENDING: Tone.INFO,

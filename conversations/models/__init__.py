@@ -1,8 +1,11 @@
 from conversations.models.agent import (
     MAX_BURST_S,
     Agent,
+    AgentMode,
     Channel,
     ChannelKind,
+    ExpiryDecision,
+    IdleTakeoverPolicy,
     OutagePolicy,
     OverloadPolicy,
     Tenant,
@@ -10,12 +13,16 @@ from conversations.models.agent import (
 )
 from conversations.models.conversation import Contact, Conversation, EndReason, Owner, Session, SummaryStatus
 from conversations.models.message import DELIVERY_RANK, AuthorKind, Delivery, Direction, Message, MessageKind
+from conversations.models.staff import Attachment, CannedReply, Note, StaffScope
 
 __all__ = [
     "DELIVERY_RANK",
     "MAX_BURST_S",
     "Agent",
+    "AgentMode",
+    "Attachment",
     "AuthorKind",
+    "CannedReply",
     "Channel",
     "ChannelKind",
     "Contact",
@@ -23,12 +30,16 @@ __all__ = [
     "Delivery",
     "Direction",
     "EndReason",
+    "ExpiryDecision",
+    "IdleTakeoverPolicy",
     "Message",
     "MessageKind",
+    "Note",
     "OutagePolicy",
     "OverloadPolicy",
     "Owner",
     "Session",
+    "StaffScope",
     "SummaryStatus",
     "Tenant",
     "UnknownPolicy",

@@ -88,6 +88,25 @@ class OutagePolicy(models.TextChoices):
     PERSON = "person", _("hand over to a person")
 
 
+class AgentMode(models.TextChoices):
+    AUTONOMOUS = "autonomous", _("answers by itself")
+    SUPERVISED = "supervised", _("a person approves each answer")
+
+
+class ExpiryDecision(models.TextChoices):
+    """What becomes of a proposal that nobody decided in time."""
+
+    DENY = "deny", _("deny it")
+    APPROVE = "approve", _("approve it")
+
+
+class IdleTakeoverPolicy(models.TextChoices):
+    """What becomes of a conversation whose person has fallen silent."""
+
+    HAND_BACK = "hand_back", _("hand it back to the agent")
+    REASSIGN = "reassign", _("ask another person")
+
+
 class Agent(models.Model):
     """An agent's whole configuration. The newest history id is the policy version that every turn names."""
 
@@ -151,6 +170,45 @@ class Agent(models.Model):
         default="We are receiving more messages than we can answer. Please write again in a few minutes.",
         help_text=_("Sent at most once a minute to a contact whose message was shed."),
     )
+    refusal_reply = models.TextField(
+        _("refusal reply"),
+        default="I can't help with this at the moment. Please try again later.",
+        help_text=_("Sent where a switch stops what the contact asks for. Empty: nothing is said."),
+    )
+    mode = models.CharField(_("mode"), max_length=12, choices=AgentMode, default=AgentMode.AUTONOMOUS)
+    risk_rules = models.JSONField(
+        _("risk rules"),
+        default=list,
+        blank=True,
+        help_text=_("When a tool call or an answer waits for a person; see docs/review.md."),
+    )
+    review_minutes = models.PositiveIntegerField(
+        _("review minutes"),
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text=_("How long a person has to decide on what this agent proposes."),
+    )
+    review_default = models.CharField(
+        _("review default"),
+        max_length=10,
+        choices=ExpiryDecision,
+        default=ExpiryDecision.DENY,
+        help_text=_("What becomes of a proposal that nobody decided in time."),
+    )
+    takeover_idle_minutes = models.PositiveIntegerField(
+        _("takeover idle minutes"),
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "Minutes without an act of the person who took over, after which the policy below holds."
+        ),
+    )
+    takeover_idle_policy = models.CharField(
+        _("takeover idle policy"),
+        max_length=10,
+        choices=IdleTakeoverPolicy,
+        default=IdleTakeoverPolicy.HAND_BACK,
+    )
 
     history = HistoricalRecords()
 
@@ -182,6 +240,7 @@ class UnknownPolicy(models.TextChoices):
 class ChannelKind(models.TextChoices):
     WHATSAPP_CLOUD = "whatsapp_cloud", _("WhatsApp Cloud API")
     HTTP = "http", _("Signed HTTP")
+    WAHA = "waha", _("WhatsApp Web (WAHA)")
 
 
 class Channel(models.Model):
@@ -213,6 +272,12 @@ class Channel(models.Model):
         _("settle minutes"),
         default=10,
         help_text=_("How long to wait for a status before an unknown send is held."),
+    )
+    hand_reply_minutes = models.PositiveIntegerField(
+        _("hand reply minutes"),
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text=_("How long a reply by hand on the phone itself keeps the agent silent."),
     )
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True, editable=False)
     paused_reason = models.TextField(_("paused reason"), blank=True, editable=False)

@@ -29,8 +29,11 @@ class Contact(models.Model):
 
 
 class Owner(models.TextChoices):
+    """`phone`: somebody answers by hand on the phone itself, until `owned_until`; nobody knows who."""
+
     AGENT = "agent", _("agent")
     PERSON = "person", _("person")
+    PHONE = "phone", _("phone")
 
 
 class Conversation(models.Model):
@@ -53,6 +56,13 @@ class Conversation(models.Model):
         verbose_name=_("owner"),
     )
     owner_epoch = models.PositiveIntegerField(_("owner epoch"), default=0)
+    owned_since = models.DateTimeField(_("owned since"), null=True, blank=True)
+    owner_active_at = models.DateTimeField(
+        _("owner active at"), null=True, blank=True, help_text=_("When the owner last did something here.")
+    )
+    owned_until = models.DateTimeField(
+        _("owned until"), null=True, blank=True, help_text=_("When the agent answers again by itself.")
+    )
     created_at = models.DateTimeField(_("created at"))
     last_message_at = models.DateTimeField(_("last message at"))
 
@@ -60,14 +70,39 @@ class Conversation(models.Model):
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
         ordering = ("-last_message_at", "-id")
-        indexes = (models.Index(fields=["-last_message_at", "-id"], name="conversation_recent"),)
+        indexes = (
+            models.Index(fields=["-last_message_at", "-id"], name="conversation_recent"),
+            models.Index(
+                fields=["owner_active_at"], name="conversation_owned", condition=~models.Q(owner_kind="agent")
+            ),
+        )
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(owner_kind=Owner.AGENT, owner__isnull=True)
-                | models.Q(owner_kind=Owner.PERSON, owner__isnull=False),
+                condition=models.Q(
+                    owner_kind=Owner.AGENT,
+                    owner__isnull=True,
+                    owned_since__isnull=True,
+                    owner_active_at__isnull=True,
+                    owned_until__isnull=True,
+                )
+                | models.Q(
+                    owner_kind=Owner.PERSON,
+                    owner__isnull=False,
+                    owned_since__isnull=False,
+                    owner_active_at__isnull=False,
+                    owned_until__isnull=True,
+                )
+                | models.Q(
+                    owner_kind=Owner.PHONE,
+                    owner__isnull=True,
+                    owned_since__isnull=False,
+                    owner_active_at__isnull=False,
+                    owned_until__isnull=False,
+                ),
                 name="conversation_owner_is_named",
             ),
         )
+        permissions = (("take_over_conversation", _("Can take conversations over and answer in them")),)
 
     def __str__(self) -> str:
         return str(self.contact)

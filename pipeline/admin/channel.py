@@ -14,7 +14,11 @@ from conversations.models import Channel, ChannelKind
 from pipeline.admin import acts
 from pipeline.admin.credentials import ALL_SECRETS, SECRETS, ChannelForm
 
-WEBHOOK_PATHS = {ChannelKind.WHATSAPP_CLOUD: "whatsapp", ChannelKind.HTTP: "http"}
+WEBHOOK_PATHS = {
+    ChannelKind.WHATSAPP_CLOUD: "whatsapp",
+    ChannelKind.HTTP: "http",
+    ChannelKind.WAHA: "waha",
+}
 
 
 @admin.register(Channel)
@@ -37,7 +41,10 @@ class ChannelAdmin(ActingAdmin, ConfigurationAdmin):
     fieldsets = (
         (None, {"fields": ("tenant", "agent", "slug", "kind", "is_active", "webhook_url", "pause")}),
         (_("Where messages are sent"), {"fields": ("external_id", "api_url")}),
-        (_("Policies"), {"fields": ("overload_policy", "unknown_policy", "settle_minutes")}),
+        (
+            _("Policies"),
+            {"fields": ("overload_policy", "unknown_policy", "settle_minutes", "hand_reply_minutes")},
+        ),
         (_("Credentials"), {"fields": tuple(secret.key for secret in ALL_SECRETS)}),
     )
     readonly_fields = ("webhook_url", "pause")

@@ -39,9 +39,12 @@ SIGNING_SECRET = Secret(
     _("Signing secret"),
     _("whsec_ and 24 to 64 random bytes in base64; both sides sign with it."),
 )
+API_KEY = Secret("api_key", _("API key"), _("WAHA's own: it is sent as X-Api-Key with each call."))
+HMAC_KEY = Secret("hmac_key", _("HMAC key"), _("Any text you choose; WAHA signs its webhooks with it."))
 SECRETS: Mapping[str, tuple[Secret, ...]] = {
     ChannelKind.WHATSAPP_CLOUD: (APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN),
     ChannelKind.HTTP: (SIGNING_SECRET,),
+    ChannelKind.WAHA: (API_KEY, HMAC_KEY),
 }
 ALL_SECRETS = tuple(secret for secrets in SECRETS.values() for secret in secrets)
 
@@ -58,6 +61,8 @@ class ChannelForm(forms.ModelForm[Channel]):
     verify_token = _input(VERIFY_TOKEN)
     access_token = _input(ACCESS_TOKEN)
     signing_secret = _input(SIGNING_SECRET)
+    api_key = _input(API_KEY)
+    hmac_key = _input(HMAC_KEY)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,7 +107,7 @@ class ChannelForm(forms.ModelForm[Channel]):
                 yield secret.key, _("Missing: an active channel needs it.")
         if kind == ChannelKind.WHATSAPP_CLOUD and not cleaned.get("external_id"):
             yield "external_id", _("Missing: the phone number id that Meta shows.")
-        if kind == ChannelKind.HTTP and not cleaned.get("api_url"):
+        if kind in (ChannelKind.HTTP, ChannelKind.WAHA) and not cleaned.get("api_url"):
             yield "api_url", _("Missing: where answers are sent.")
 
     def _help(self, secret: Secret) -> str:

@@ -213,7 +213,7 @@ def _turn_input(
         was_limited=Outcome.RATE_LIMITED in recent,
         now=turn.started_at,
         seed=turn.seed,
-        owned_by_person=conversation.owner_kind == Owner.PERSON,
+        owned_by_person=conversation.owner_kind != Owner.AGENT,
         contact_address=conversation.contact.address,
         contact_name=conversation.contact.name,
         agent=_agent_config(agent),

@@ -1,15 +1,34 @@
 from pipeline.models.breaker import Breaker, BreakerState
+from pipeline.models.control import (
+    ApiKey,
+    ApiScope,
+    BlocklistEntry,
+    BlocklistKind,
+    Capability,
+    Incident,
+    Switch,
+    SwitchAction,
+    SwitchScope,
+    SwitchStatus,
+)
 from pipeline.models.engine import QueuedTask, Worker, WorkerKind
 from pipeline.models.housekeeping import HousekeepingRun
 from pipeline.models.ledger import EventKind, EventStatus, Mailbox, Outcome, ProcessedEvent
-from pipeline.models.turn import Step, StepKind, StepStatus, Turn, TurnStatus
+from pipeline.models.turn import UNFINISHED, Step, StepKind, StepStatus, Turn, TurnStatus
 
 __all__ = [
+    "UNFINISHED",
+    "ApiKey",
+    "ApiScope",
+    "BlocklistEntry",
+    "BlocklistKind",
     "Breaker",
     "BreakerState",
+    "Capability",
     "EventKind",
     "EventStatus",
     "HousekeepingRun",
+    "Incident",
     "Mailbox",
     "Outcome",
     "ProcessedEvent",
@@ -17,6 +36,10 @@ __all__ = [
     "Step",
     "StepKind",
     "StepStatus",
+    "Switch",
+    "SwitchAction",
+    "SwitchScope",
+    "SwitchStatus",
     "Turn",
     "TurnStatus",
     "Worker",

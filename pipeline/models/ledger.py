@@ -14,10 +14,11 @@ class EventKind(models.TextChoices):
 
 
 class EventStatus(models.TextChoices):
-    """Coarse, drives the engine. What became of the event is its outcome."""
+    """Coarse, drives the engine. What became of the event is its outcome. `held`: its turn waits for a person."""
 
     RECEIVED = "received", _("received")
     PROCESSING = "processing", _("processing")
+    HELD = "held", _("held")
     DONE = "done", _("done")
 
 
@@ -98,7 +99,7 @@ class ProcessedEvent(models.Model):
             models.CheckConstraint(
                 condition=Q(status=EventStatus.DONE, outcome__in=Outcome.values, done_at__isnull=False)
                 | Q(
-                    status__in=[EventStatus.RECEIVED, EventStatus.PROCESSING],
+                    status__in=[EventStatus.RECEIVED, EventStatus.PROCESSING, EventStatus.HELD],
                     outcome__isnull=True,
                     done_at__isnull=True,
                 ),

@@ -11,9 +11,15 @@ from conversations.models import Conversation
 
 
 class TurnStatus(models.TextChoices):
+    """`suspended`: it waits for a person; no worker holds it, and it goes on from its journal."""
+
     RUNNING = "running", _("running")
+    SUSPENDED = "suspended", _("suspended")
     SUCCEEDED = "succeeded", _("succeeded")
     FAILED = "failed", _("failed")
+
+
+UNFINISHED = (TurnStatus.RUNNING, TurnStatus.SUSPENDED)
 
 
 class Turn(models.Model):
@@ -62,18 +68,19 @@ class Turn(models.Model):
             models.Index(fields=["request_id"], name="turn_request"),
             models.Index(fields=["started_at"], name="turn_failed", condition=Q(status=TurnStatus.FAILED)),
             models.Index(fields=["-started_at", "-id"], name="turn_recent"),
+            models.Index(fields=["status"], name="turn_unfinished", condition=Q(status__in=UNFINISHED)),
             BrinIndex(fields=["started_at"], name="turn_started_at_brin"),
         )
         constraints = (
             models.UniqueConstraint(
                 fields=["conversation"],
-                condition=Q(status=TurnStatus.RUNNING),
-                name="turn_one_running_a_conversation",
+                condition=Q(status__in=UNFINISHED),
+                name="turn_one_unfinished_a_conversation",
             ),
             models.CheckConstraint(
-                condition=Q(status=TurnStatus.RUNNING, finished_at__isnull=True)
+                condition=Q(status__in=UNFINISHED, finished_at__isnull=True)
                 | Q(status__in=[TurnStatus.SUCCEEDED, TurnStatus.FAILED], finished_at__isnull=False),
-                name="turn_finished_when_not_running",
+                name="turn_finished_when_not_open",
             ),
             models.CheckConstraint(
                 condition=~Q(status=TurnStatus.FAILED) | ~Q(error_code=""), name="turn_failure_has_code"
@@ -85,8 +92,11 @@ class Turn(models.Model):
 
 
 class StepKind(models.TextChoices):
+    """`review`: asked of a person; its request is the proposal, its response the decision."""
+
     MODEL = "model", _("model")
     TOOL = "tool", _("tool")
+    REVIEW = "review", _("review")
 
 
 class StepStatus(models.TextChoices):
