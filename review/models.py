@@ -24,7 +24,7 @@ APPROVALS = (ReviewKind.TOOL_APPROVAL, ReviewKind.REPLY_APPROVAL)
 
 
 class ReviewStatus(models.TextChoices):
-    """`superseded`: the context changed, another item stands in its place. `settled`: nobody needs to decide any more."""
+    """`superseded`: the context changed, another stands in its place. `settled`: nobody needs to decide any more."""
 
     OPEN = "open", _("open")
     DECIDED = "decided", _("decided")

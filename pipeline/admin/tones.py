@@ -6,6 +6,7 @@ from pipeline.models import BreakerState, EventStatus, Outcome, StepKind, StepSt
 EVENT_STATUS: Tones = {
     EventStatus.RECEIVED: Tone.NEUTRAL,
     EventStatus.PROCESSING: Tone.INFO,
+    EventStatus.HELD: Tone.WARNING,
     EventStatus.DONE: Tone.SUCCESS,
 }
 OUTCOME: Tones = {
@@ -23,6 +24,7 @@ OUTCOME: Tones = {
 }
 TURN: Tones = {
     TurnStatus.RUNNING: Tone.INFO,
+    TurnStatus.SUSPENDED: Tone.WARNING,
     TurnStatus.SUCCEEDED: Tone.SUCCESS,
     TurnStatus.FAILED: Tone.DANGER,
 }
@@ -32,7 +34,11 @@ STEP: Tones = {
     StepStatus.FAILED: Tone.DANGER,
     StepStatus.UNKNOWN: Tone.WARNING,
 }
-STEP_KIND: Tones = {StepKind.MODEL: Tone.INFO, StepKind.TOOL: Tone.NEUTRAL}
+STEP_KIND: Tones = {
+    StepKind.MODEL: Tone.INFO,
+    StepKind.TOOL: Tone.NEUTRAL,
+    StepKind.REVIEW: Tone.WARNING,
+}
 BREAKER: Tones = {
     BreakerState.CLOSED: Tone.SUCCESS,
     BreakerState.OPEN: Tone.DANGER,
