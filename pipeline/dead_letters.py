@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
@@ -10,6 +11,7 @@ from audit.models import ActorKind
 from audit.operations import Fact, record_all
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Conversation, Delivery, Message
+from pipeline.desk import desk
 from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, Outcome, ProcessedEvent
@@ -28,6 +30,9 @@ def requeueable(events: QuerySet[ProcessedEvent]) -> QuerySet[ProcessedEvent]:
 def requeue(*, event_ids: Collection[int], by: str, reason: str, now: datetime) -> int:
     """Have these events answered after all. Idempotent: what already waits is left, what was emptied, too."""
     chosen = requeueable(ProcessedEvent.objects.filter(pk__in=event_ids))
+    _wake(
+        set(chosen.values_list("conversation_id", flat=True))
+    )  # mailboxes, then events: as the engine locks them
     events = list(chosen.select_for_update().order_by("conversation_id", "pk"))
     ProcessedEvent.objects.filter(pk__in=[event.pk for event in events]).update(
         status=EventStatus.RECEIVED,
@@ -38,7 +43,7 @@ def requeue(*, event_ids: Collection[int], by: str, reason: str, now: datetime) 
         requeues=F("requeues") + 1,
         requeued_at=now,
     )
-    _wake({event.conversation_id for event in events if event.conversation_id})
+    desk().settle(turn_ids={event.turn_id for event in events if event.turn_id}, now=now)
     record_all([_requeued(event, by, reason) for event in events], now=now)
     return len(events)
 
@@ -63,6 +68,7 @@ def mark_delivered(*, message_ids: Collection[int], by: str, reason: str, now: d
     Message.objects.filter(pk__in=[message.pk for message in messages]).update(
         delivery=Delivery.DELIVERED, delivered_at=now
     )
+    desk().settle(message_ids=[message.pk for message in messages], now=now)
     record_all([_settled(message, "message.marked_delivered", by, reason) for message in messages], now=now)
     announce(DASHBOARD, *(conversation_topic(message.conversation_id) for message in messages))
     return len(messages)
@@ -71,11 +77,13 @@ def mark_delivered(*, message_ids: Collection[int], by: str, reason: str, now: d
 @transaction.atomic
 def send_again(*, message_ids: Collection[int], by: str, reason: str, now: datetime) -> int:
     """A person takes the risk that these unknown or failed sends arrive twice. Idempotent. Their number."""
+    sent = Message.objects.filter(pk__in=message_ids)
+    _wake(set(sent.values_list("conversation_id", flat=True)))  # mailboxes, then messages: as sends lock them
     messages = _unknown(message_ids, Delivery.FAILED)
     Message.objects.filter(pk__in=[message.pk for message in messages]).update(
         delivery=Delivery.QUEUED, attempts=0, send_after=None, owner_epoch=Subquery(OWNER_EPOCH)
     )
-    _wake({message.conversation_id for message in messages})
+    desk().settle(message_ids=[message.pk for message in messages], now=now)
     record_all([_settled(message, "message.sent_again", by, reason) for message in messages], now=now)
     return len(messages)
 
@@ -100,7 +108,7 @@ def _settled(message: Message, action: str, by: str, reason: str) -> Fact:
     )
 
 
-def _wake(conversation_ids: Collection[int]) -> None:
+def _wake(conversation_ids: set[Any]) -> None:
     if conversation_ids:
         mailbox.wake(conversation_ids)
         enqueue_drain()

@@ -12,6 +12,8 @@ from conversations import sessions
 from conversations.live import DASHBOARD, announce
 from conversations.models import Delivery, Message, Tenant, UnknownPolicy
 from conversations.queries import minutes
+from pipeline import queries
+from pipeline.desk import Kind, Request, desk
 from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, HousekeepingRun, ProcessedEvent, Step
@@ -91,6 +93,31 @@ def _settle_unknown_sends(now: datetime) -> int:
     return len(again)
 
 
+@transaction.atomic
+def _hold_unknown_sends(now: datetime) -> int:
+    """Those that only a person can settle lie on the desk; laying one down twice is once."""
+    held = list(queries.held_sends(now).select_related("conversation").order_by("-pk")[:BATCH])
+    desk().open([_unknown(message) for message in held], now=now)
+    return len(held)
+
+
+def _unknown(message: Message) -> Request:
+    return Request(
+        kind=Kind.UNKNOWN_SEND,
+        conversation_id=message.conversation_id,
+        turn_id=message.turn_id,
+        message_id=message.pk,
+        proposal={"text": message.text},
+        why_code=message.error_code,
+        why=message.error_detail,
+        basis=[message.attempts],
+    )
+
+
+def _expire_reviews(now: datetime) -> int:
+    return desk().expire(now=now, limit=BATCH)
+
+
 def _resent(message: Message) -> Fact:
     return Fact(
         action="message.resent",
@@ -140,6 +167,8 @@ CHORES: Mapping[str, Callable[[datetime], int]] = {
     "sessions_closed": _close_idle_sessions,
     "leases_expired": _expire_leases,
     "unknown_sends_resent": _settle_unknown_sends,
+    "unknown_sends_held": _hold_unknown_sends,
+    "reviews_expired": _expire_reviews,
     "retention_applied": _apply_retention,
     "runs_forgotten": _forget_old_runs,
 }

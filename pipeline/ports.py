@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from pipeline.policies.calls import Call
+from pipeline.policies.errors import Code
 
 if TYPE_CHECKING:
     from pipeline.phases.state import TurnInput, TurnState
@@ -47,22 +48,29 @@ class ToolSpec:
     parameters: type[BaseModel]
     timeout_s: float
     is_idempotent: bool
+    requires_approval: bool = False
+    is_low_risk: bool = False
+    calls_person: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
-    """`tools` empty means the model has to answer in words."""
+    """`tools` empty means the model has to answer in words. `wants_confidence`: its answer says how sure it is."""
 
     model: str
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSpec, ...]
     temperature: float
     max_output_tokens: int
+    wants_confidence: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """Either `text` or `tool_calls` is there; `request_id` is the provider's, for its support."""
+    """Either `text` or `tool_calls` is there; `request_id` is the provider's, for its support.
+
+    `confidence` is between 0 and 1; None where it was not asked for, or not given.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...]
@@ -70,6 +78,7 @@ class Completion:
     request_id: str
     prompt_tokens: int
     completion_tokens: int
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +97,61 @@ class Effect:
     breaker: str = ""
 
 
+class ProposalKind(StrEnum):
+    TOOL = "tool"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a person has to decide before it happens. `key` names it within its turn, the same on every attempt.
+
+    `content` is a tool and its arguments, or an answer's text; `why` is the rule that holds it.
+    """
+
+    key: str
+    kind: ProposalKind
+    content: Json
+    why_code: Code
+    why: str
+    is_low_risk: bool = False
+
+
+class Verdict(StrEnum):
+    """`answer`: the person says something themselves, in place of all that was proposed."""
+
+    APPROVE = "approve"
+    EDIT = "edit"
+    REJECT = "reject"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a person decided; `by_id` None where nobody did in time and the agent's default holds.
+
+    `text` is what is said instead, `arguments` (JSON) what a tool is called with instead.
+    """
+
+    verdict: Verdict
+    by_id: int | None = None
+    reason: str = ""
+    text: str = ""
+    arguments: str = ""
+
+
+class HeldError(Exception):
+    """The turn has to wait for a person. No failure: nothing catches it but the runner, which suspends the turn."""
+
+    def __init__(self, proposals: tuple[Proposal, ...]) -> None:
+        super().__init__(", ".join(proposal.key for proposal in proposals))
+        self.proposals = proposals
+
+
 class Journal(Protocol):
+    async def ask(self, proposal: Proposal) -> Ruling:
+        """What a person decided on it, on record. Idempotent. Raises `HeldError` until somebody has."""
+
     async def perform(self, effect: Effect, run: Callable[[UUID], Awaitable[Json]]) -> Json:
         """The recorded response of `effect`, or that of `run(idempotency_key)`, recorded. Idempotent.
 
@@ -130,6 +193,12 @@ class Store(Protocol):
 
     async def postpone(self, turn: "TurnInput") -> None:
         """Set the turn aside without counting the attempt. Not idempotent, harmless to repeat."""
+
+    async def suspend(self, state: "TurnState", proposals: tuple[Proposal, ...]) -> None:
+        """Set the turn aside until people have decided. Idempotent.
+
+        Raises `StaleError` when the lease is lost, or when the conversation changed hands meanwhile.
+        """
 
 
 class Telemetry(Protocol):

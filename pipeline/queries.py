@@ -110,7 +110,8 @@ class EventRecord:
 
 
 def pending_events() -> QuerySet[ProcessedEvent]:
-    return ProcessedEvent.objects.exclude(status=EventStatus.DONE)
+    """What waits for the machine. What a person holds up is not late."""
+    return ProcessedEvent.objects.exclude(status=EventStatus.DONE).exclude(status=EventStatus.HELD)
 
 
 def queue(now: datetime) -> Queue:
@@ -150,6 +151,11 @@ def outbox(failed_since: datetime, now: datetime) -> Outbox:
         held=unknown["held"],
         failed=failed.count(),
     )
+
+
+def held_sends(now: datetime) -> QuerySet[Message]:
+    """Unknown sends that no status settled in their channel's time, and that wait for a person."""
+    return Message.objects.filter(_is_held(now), delivery=Delivery.UNKNOWN)
 
 
 def _is_held(now: datetime) -> Q:

@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from pipeline.engine import turns
+from pipeline.engine import holds, turns
 from pipeline.engine.commit import commit
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
@@ -17,7 +17,7 @@ from pipeline.engine.journal import StepJournal
 from pipeline.engine.outbox import Senders
 from pipeline.engine.toolbox import Toolbox
 from pipeline.phases.state import TurnInput, TurnState
-from pipeline.ports import ModelProvider, Ports, Tools
+from pipeline.ports import ModelProvider, Ports, Proposal, Tools
 from pipeline.providers.openai_model import OpenAIModel
 from pipeline.transports.http_client import make_client
 from pipeline.transports.registry import make_senders
@@ -38,6 +38,11 @@ class TurnStore:
 
     async def postpone(self, turn: TurnInput) -> None:
         await in_database(turns.postpone, turn)
+
+    async def suspend(self, state: TurnState, proposals: tuple[Proposal, ...]) -> None:
+        passing(FaultPoint.SUSPEND_BEFORE)
+        await in_database(holds.suspend, state, proposals, now=timezone.now())
+        passing(FaultPoint.SUSPENDED)
 
 
 class LogTelemetry:

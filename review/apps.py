@@ -6,3 +6,4 @@ class ReviewConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "review"
     verbose_name = _("Review")
+    audited = {"review_item": "ReviewItem"}

@@ -15,6 +15,7 @@ from django.utils import timezone
 from conversations.models import (
     Agent,
     AuthorKind,
+    CannedReply,
     Channel,
     ChannelKind,
     Contact,
@@ -27,21 +28,31 @@ from conversations.models import (
     Tenant,
 )
 from pipeline.models import (
+    UNFINISHED,
+    BlocklistEntry,
+    BlocklistKind,
     Breaker,
     BreakerState,
+    Capability,
     EventKind,
     EventStatus,
+    Incident,
     Mailbox,
     Outcome,
     ProcessedEvent,
     Step,
     StepKind,
     StepStatus,
+    Switch,
+    SwitchAction,
+    SwitchScope,
+    SwitchStatus,
     Turn,
     TurnStatus,
     Worker,
     WorkerKind,
 )
+from review.models import APPROVALS, ReviewItem, ReviewKind
 
 PASSWORD = "correct horse battery staple"
 SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAbCdEf01"
@@ -219,7 +230,7 @@ def turn(**fields: Any) -> Turn:
         "attempts": 1,
         "phases": phases(),
     }
-    if status != TurnStatus.RUNNING:
+    if status not in UNFINISHED:
         defaults["finished_at"] = started + timedelta(milliseconds=sum(ms for _, ms in PHASES))
     if status == TurnStatus.FAILED:
         defaults |= {
@@ -288,6 +299,73 @@ def breaker(**fields: Any) -> Breaker:
         fields.setdefault("opened_at", timezone.now())
     return Breaker.objects.create(
         **{"name": f"model:{next(_numbers)}", "threshold": 5, "rest_s": 30.0} | fields
+    )
+
+
+def review_item(**fields: Any) -> ReviewItem:
+    """A reply that waits for approval, unless `kind` says otherwise."""
+    kind = fields.setdefault("kind", ReviewKind.REPLY_APPROVAL)
+    if kind in APPROVALS and "turn" not in fields:
+        fields["turn"] = turn(
+            status=TurnStatus.SUSPENDED, conversation=fields.get("conversation") or conversation()
+        )
+    if "conversation" not in fields:
+        fields["conversation"] = fields["turn"].conversation if fields.get("turn") else conversation()
+    now = timezone.now()
+    number = next(_numbers)
+    defaults = {
+        "key": f"review-{number}",
+        "fingerprint": f"{number:064x}",
+        "tenant": fields["conversation"].tenant,
+        "step_key": "reply:0:review" if kind in APPROVALS else "",
+        "proposal": {"text": "Your order is on its way."},
+        "why_code": "review.supervised",
+        "context": {"agent": "Ana", "said": [{"role": "user", "text": "Where is my order?"}], "newer": []},
+        "created_at": now,
+        "due_at": now + timedelta(minutes=30),
+    }
+    return ReviewItem.objects.create(**defaults | fields)
+
+
+def switch(**fields: Any) -> Switch:
+    """Pauses the replies of one tenant, unless the fields say otherwise."""
+    scope = fields.setdefault("scope", SwitchScope.TENANT)
+    if scope == SwitchScope.TENANT:
+        fields["tenant"] = fields.get("tenant") or tenant()
+    now = timezone.now()
+    defaults = {
+        "capability": Capability.REPLIES,
+        "action": SwitchAction.PAUSE,
+        "reason": "The prices are wrong.",
+        "status": SwitchStatus.ACTIVE,
+        "requested_at": now,
+    }
+    fields["requested_by"] = fields.get("requested_by") or user()
+    if fields.get("status", SwitchStatus.ACTIVE) == SwitchStatus.ACTIVE:
+        defaults["active_since"] = now
+    return Switch.objects.create(**defaults | fields)
+
+
+def incident(**fields: Any) -> Incident:
+    fields["opened_by"] = fields.get("opened_by") or user()
+    return Incident.objects.create(**{"reason": "The model is down.", "opened_at": timezone.now()} | fields)
+
+
+def blocklist_entry(**fields: Any) -> BlocklistEntry:
+    """For all tenants, unless `tenant` says otherwise."""
+    fields["created_by"] = fields.get("created_by") or user()
+    defaults = {
+        "kind": BlocklistKind.ADDRESS,
+        "value": str(5_511_800_000_000 + next(_numbers)),
+        "reason": "Spam.",
+        "created_at": timezone.now(),
+    }
+    return BlocklistEntry.objects.create(**defaults | fields)
+
+
+def canned_reply(**fields: Any) -> CannedReply:
+    return CannedReply.objects.create(
+        **{"shortcut": f"reply-{next(_numbers)}", "text": "Hello $contact_name!"} | fields
     )
 
 

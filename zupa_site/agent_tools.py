@@ -39,7 +39,16 @@ def request_refund(order_id: str, reason: str) -> str:
     return f"A refund of order {known} has been requested; the shop answers within two working days."
 
 
-@tool(timeout_s=12, idempotent=True)
+@tool(timeout_s=12, idempotent=False, requires_approval=True)
+def offer_voucher(order_id: str, amount: int) -> str:
+    """Offer the customer a voucher, in reais, for trouble with an order. A person approves it first."""
+    known = _known_order(order_id)
+    if known is None:
+        return _no_such_order(order_id)
+    return f"A voucher of R$ {amount} for order {known} has been issued: ZUPA-{_digest(known) % 10_000:04d}."
+
+
+@tool(timeout_s=12, idempotent=True, calls_person=True)
 def talk_to_a_person(reason: str) -> str:
     """Call a person of the team, when the customer asks for one or you cannot help."""
     return "A person of our team has been called and will read this conversation."

@@ -117,6 +117,8 @@ def database(environment: Environment) -> dict[str, Any]:
 
 DATABASES = {"default": database(ZUPA)}
 
+REVIEW_DESK = "review.desk.ReviewDesk"
+
 Q_CLUSTER = {
     "name": "zupa",
     "label": _("Task queue"),

@@ -41,6 +41,9 @@ class Tool:
     takes_context: bool
     timeout_s: float
     is_idempotent: bool
+    requires_approval: bool
+    is_low_risk: bool
+    calls_person: bool
 
     async def call(self, arguments: BaseModel, context: ToolContext) -> str:
         """Run it and return its result as text for the model: a string as it is, anything else as JSON."""
@@ -56,22 +59,40 @@ class Tool:
         return await threads.run(partial(self.function, **given))
 
 
-def tool(*, timeout_s: float = TOOL_TIMEOUT_S, idempotent: bool = False) -> Callable[[Function], Function]:
+def tool(
+    *,
+    timeout_s: float = TOOL_TIMEOUT_S,
+    idempotent: bool = False,
+    requires_approval: bool = False,
+    low_risk: bool = False,
+    calls_person: bool = False,
+) -> Callable[[Function], Function]:
     """Register a function as a tool. A parameter named `context` receives the `ToolContext`, unseen by the model.
 
     `idempotent`: running it twice with the same arguments does no harm. Say so only when it is true: the engine
     runs an idempotent tool again after a crash, and holds any other up to a person.
+    `requires_approval`: each call waits until a person has approved it; with `low_risk`, equal ones may be approved at
+    once. `calls_person`: once it succeeded, the conversation lies in the review inbox, with its argument `reason`.
     Raises `TypeError` where a parameter has no type or the function has no docstring.
     """
 
     def register(function: Function) -> Function:
-        registry.add(_describe(function, timeout_s=timeout_s, idempotent=idempotent))
+        registry.add(
+            _describe(
+                function,
+                timeout_s=timeout_s,
+                is_idempotent=idempotent,
+                requires_approval=requires_approval,
+                is_low_risk=low_risk,
+                calls_person=calls_person,
+            )
+        )
         return function
 
     return register
 
 
-def _describe(function: Callable[..., Any], *, timeout_s: float, idempotent: bool) -> Tool:
+def _describe(function: Callable[..., Any], **policy: Any) -> Tool:
     description = inspect.getdoc(function)
     if not description:
         raise TypeError(f"The tool {function.__name__} needs a docstring: it is what the model reads.")
@@ -81,8 +102,7 @@ def _describe(function: Callable[..., Any], *, timeout_s: float, idempotent: boo
         parameters=_parameters(function),
         function=function,
         takes_context="context" in inspect.signature(function).parameters,
-        timeout_s=timeout_s,
-        is_idempotent=idempotent,
+        **policy,
     )
 
 

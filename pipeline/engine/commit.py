@@ -19,6 +19,7 @@ from conversations.models import (
     Message,
     Session,
 )
+from pipeline.desk import Kind, Request, desk, said
 from pipeline.engine import mailbox
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.models import EventStatus, Outcome, ProcessedEvent, Step, StepStatus, Turn, TurnStatus
@@ -45,6 +46,7 @@ def commit(state: TurnState, *, now: datetime) -> None:
     _finish(turn, state, decision, now)
     Conversation.objects.filter(pk=state.input.conversation_id).update(last_message_at=now)
     _record_evidence(state, session, decision, now)
+    desk().open(_for_people(state, decision), now=now)
     announce(conversation_topic(state.input.conversation_id), DASHBOARD)
 
 
@@ -78,7 +80,7 @@ def _write_transcript(state: TurnState, session: Session, now: datetime) -> None
         "session": session,
         "turn_id": state.input.turn_id,
     }
-    said = [
+    heard = [
         Message(
             **common,
             created_at=message.received_at,
@@ -96,7 +98,8 @@ def _write_transcript(state: TurnState, session: Session, now: datetime) -> None
             **common,
             created_at=now,
             direction=Direction.OUT,
-            author_kind=AuthorKind.AGENT,
+            author_kind=AuthorKind.PERSON if draft.author_id else AuthorKind.AGENT,
+            author_id=draft.author_id,
             text=draft.text,
             idempotency_key=draft.idempotency_key,
             delivery=Delivery.QUEUED,
@@ -104,16 +107,16 @@ def _write_transcript(state: TurnState, session: Session, now: datetime) -> None
         )
         for draft in state.drafts or ()
     ]
-    Message.objects.bulk_create([*said, *replies])
+    Message.objects.bulk_create([*heard, *replies])
 
 
 def _not_yet_said(state: TurnState) -> list[InboundMessage]:
     """What a person sent back into the queue stands in the transcript since its first turn, unless it was shed."""
     requeued = [message.provider_id for message in state.input.messages if message.is_requeued]
-    said = Message.objects.filter(
+    heard = Message.objects.filter(
         conversation_id=state.input.conversation_id, direction=Direction.IN, provider_id__in=requeued
     )
-    known = set(said.values_list("provider_id", flat=True)) if requeued else set()
+    known = set(heard.values_list("provider_id", flat=True)) if requeued else set()
     return [message for message in state.input.messages if message.provider_id not in known]
 
 
@@ -162,6 +165,33 @@ def _this_phase(turn: Turn, now: datetime) -> PhaseRecord:
         name="persistence",
         started_ms=round((now - turn.started_at).total_seconds() * 1000),
         duration_ms=round((timezone.now() - now).total_seconds() * 1000, 1),
+    )
+
+
+def _for_people(state: TurnState, decision: Decision) -> list[Request]:
+    """What the turn leaves to people: its failure, what its policy leaves to them, what the agent called them for."""
+    left_by_policy = decision.outcome is phases.Outcome.NEEDS_HUMAN and decision.code is not Code.STEP_UNKNOWN
+    if left_by_policy and decision.code:
+        return [_request(state, Kind.POLICY, decision.code, decision.detail)]
+    if decision.failed:
+        return [_request(state, Kind.FAILED_TURN, decision.code or "", decision.detail)]
+    if state.person_asked:
+        return [_request(state, Kind.PERSON_ASKED, Code.PERSON_ASKED, state.person_asked)]
+    return []
+
+
+def _request(state: TurnState, kind: Kind, code: str, why: str) -> Request:
+    """Failures of one kind are all answered alike: sent back into the queue, or let go."""
+    turn = state.input
+    return Request(
+        kind=kind,
+        conversation_id=turn.conversation_id,
+        turn_id=turn.turn_id,
+        context={"agent": turn.agent.name, "said": [said("user", message.text) for message in turn.messages]},
+        why_code=code,
+        why=why,
+        policy_version=turn.policy_version,
+        is_low_risk=kind is Kind.FAILED_TURN,
     )
 
 

@@ -15,6 +15,8 @@ class FaultPoint(StrEnum):
     STEP_STARTED = "step.started"
     STEP_DONE = "step.done"
     STEP_RECORDED = "step.recorded"
+    SUSPEND_BEFORE = "suspend.before"
+    SUSPENDED = "suspend.after"
     COMMIT_BEFORE = "commit.before"
     COMMIT_INSIDE = "commit.inside"
     COMMITTED = "commit.after"

@@ -28,7 +28,7 @@ from pipeline.phases.state import TurnInput
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import Code, PipelineError, TransientError, UnknownError, recorded
 from pipeline.policies.retries import RETRIES_A_TURN, RetryDecision, Tried
-from pipeline.ports import Effect, Json
+from pipeline.ports import Effect, HeldError, Json, Proposal, Ruling, Verdict
 
 TIMEOUT_CODES = {Call.MODEL: Code.MODEL_TIMEOUT, Call.TOOL: Code.TOOL_TIMEOUT}
 
@@ -77,6 +77,13 @@ class StepJournal:
             raise ending.error
         assert ending.response is not None
         return ending.response
+
+    async def ask(self, proposal: Proposal) -> Ruling:
+        """See `pipeline.ports.Journal`. What is not on record yet is written when the turn is suspended."""
+        step = self.recorded.get(proposal.key)
+        if step is None or step.response is None:
+            raise HeldError((proposal,))
+        return Ruling(**{**step.response, "verdict": Verdict(step.response["verdict"])})
 
     def _replay(self, step: Step) -> Json:
         if step.response is not None:

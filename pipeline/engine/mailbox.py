@@ -134,6 +134,14 @@ def hold(conversation_id: int, lease_epoch: int) -> None:
             raise _lease_lost(conversation_id)
 
 
+def lock(conversation_id: int) -> None:
+    """Keep workers and ingress from changing it before the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM pipeline_mailbox WHERE conversation_id = %s FOR UPDATE", [conversation_id]
+        )
+
+
 def hold_with_owner(conversation_id: int, lease_epoch: int) -> int:
     """`hold`, and the conversation's owner, too; the owner's epoch. Raises `StaleError` when the lease is lost.
 

@@ -22,7 +22,7 @@ from pipeline.phases.state import (
 )
 from pipeline.policies.deadlines import DEADLINES
 from pipeline.policies.errors import Code, PipelineError, StaleError, TransientError, UnknownError
-from pipeline.ports import Ports
+from pipeline.ports import HeldError, Ports
 
 logger = structlog.get_logger(__name__)
 
@@ -40,9 +40,9 @@ OnSlowPhase = Callable[[TurnInput, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """The turn waits for its model, by its agent's policy; it goes on after `seconds`."""
+    """The turn waits: for its model, by its agent's policy, and goes on after `seconds`; None: until it is woken."""
 
-    seconds: float
+    seconds: float | None
 
 
 async def run_turn(turn: TurnInput, ports: Ports, on_slow_phase: OnSlowPhase) -> Postponed | None:
@@ -95,6 +95,9 @@ class _Run:
                 await self._decide_with_all_that_waits()
         except (StaleError, OperationalError, InterfaceError):
             raise
+        except HeldError as held:
+            await self.ports.store.suspend(self.state, held.proposals)
+            return Postponed(None)
         except UnknownError as error:
             self.fail(error.code, error.detail, Outcome.NEEDS_HUMAN)
         except PipelineError as error:
@@ -161,6 +164,8 @@ class _Run:
                 after = await phase.run(self.state, self.ports)
             phase.check_provided(after)
             self.state = after
+        except HeldError:
+            raise
         except BaseException as error:
             error_name = error.code if isinstance(error, PipelineError) else type(error).__name__
             raise

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
+from django.utils import timezone
 
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import DELIVERY_RANK, Channel, Delivery, Direction, Message
+from pipeline.desk import desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def apply_statuses(channel: Channel, updates: Sequence[StatusUpdate]) -> list[bo
     In the caller's transaction.
     """
     messages = _reported_messages(channel, updates) if updates else []
+    unknown = {message.pk for message in messages if message.delivery == Delivery.UNKNOWN}
     by_reference = {message.idempotency_key: message for message in messages}
     by_provider_id = {message.provider_id: message for message in messages if message.provider_id}
     effects: list[bool | None] = []
@@ -51,6 +54,7 @@ def apply_statuses(channel: Channel, updates: Sequence[StatusUpdate]) -> list[bo
             moved[message.pk] = message
     if moved:
         _write_moved(list(moved.values()))
+        desk().settle(message_ids=unknown & set(moved), now=timezone.now())
         announce(*(conversation_topic(message.conversation_id) for message in moved.values()), DASHBOARD)
     return effects
 

@@ -38,6 +38,9 @@ def _spec(tool: Tool) -> ToolSpec:
         parameters=tool.parameters,
         timeout_s=tool.timeout_s,
         is_idempotent=tool.is_idempotent,
+        requires_approval=tool.requires_approval,
+        is_low_risk=tool.is_low_risk,
+        calls_person=tool.calls_person,
     )
 
 

@@ -15,14 +15,16 @@ from django.db.models.functions import Greatest
 from conversations.live import announce, conversation_topic
 from conversations.models import (
     Agent,
+    AgentMode,
     Conversation,
     Direction,
     Message,
     MessageKind,
     Owner,
     Session,
+    Tenant,
 )
-from pipeline.engine import mailbox
+from pipeline.engine import holds, mailbox
 from pipeline.engine.mailbox import Claim
 from pipeline.engine.runner import MAX_ATTEMPTS
 from pipeline.models import (
@@ -33,6 +35,7 @@ from pipeline.models import (
     StepKind,
     StepStatus,
     Turn,
+    TurnStatus,
 )
 from pipeline.phases.command_dispatch import is_command
 from pipeline.phases.state import (
@@ -42,6 +45,7 @@ from pipeline.phases.state import (
     OutagePolicy,
     TurnInput,
 )
+from pipeline.policies import risk
 from pipeline.policies.errors import Code, StaleError
 from pipeline.ports import ChatMessage, Role
 
@@ -53,25 +57,31 @@ RATE_WINDOW = timedelta(minutes=1)
 
 @transaction.atomic
 def begin(claim: Claim, *, now: datetime) -> TurnInput | None:
-    """The conversation's unfinished turn, or a new one over its next waiting burst; None when nothing waits.
+    """The conversation's unfinished turn, or a new one over its next burst; None when nothing waits for a worker.
 
-    Counts the attempt before it starts. Raises `StaleError` when the lease is lost.
+    A turn that waits for a person starts over when the contact writes again. Counts the attempt before it
+    starts. Raises `StaleError` when the lease is lost.
     """
     mailbox.clear_due(claim.conversation_id, claim.lease_epoch)
     waiting = _waiting_events(claim.conversation_id)
     if not waiting:
         return None
     conversation = _conversation_with_policy(claim.conversation_id)
-    running = waiting[0].turn
+    unfinished = waiting[0].turn
+    is_suspended = unfinished is not None and unfinished.status == TurnStatus.SUSPENDED
+    if is_suspended and not _start_over(unfinished, waiting, conversation, now):
+        return None
     together = conversation.channel.agent.burst_window_s > 0
-    events = [event for event in waiting if event.turn_id] if running else next_burst(waiting, together)
-    turn = _resume(running, claim) if running else _open(events, conversation.policy_version, claim, now)
+    events = [event for event in waiting if event.turn_id] if unfinished else next_burst(waiting, together)
+    turn = (
+        _resume(unfinished, claim) if unfinished else _open(events, conversation.policy_version, claim, now)
+    )
     announce(conversation_topic(claim.conversation_id))
     return _turn_input(
         turn,
         events,
         conversation,
-        is_resumed=running is not None,
+        is_resumed=unfinished is not None,
         leaves_waiting=len(events) < len(waiting) or len(waiting) == MAX_BURST,
     )
 
@@ -87,6 +97,27 @@ def next_burst(waiting: Sequence[ProcessedEvent], together: bool) -> list[Proces
     if not together or is_command(waiting[0].payload["text"]):
         return [waiting[0]]
     return list(takewhile(lambda event: not is_command(event.payload["text"]), waiting))
+
+
+def _start_over(turn: Turn, waiting: Sequence[ProcessedEvent], conversation: Any, now: datetime) -> bool:
+    """The contact wrote again while the turn waited for a person: it decides anew over all of it.
+
+    False where nothing new came, or where that has to wait for its own turn: people then decide in its knowledge.
+    """
+    fresh = [event for event in waiting if event.turn_id is None]
+    if not fresh:
+        return False
+    joins = conversation.channel.agent.burst_window_s > 0 and not is_command(fresh[0].payload["text"])
+    if not joins or len(fresh) == len(waiting) or holds.has_acted(turn.pk):
+        holds.propose_anew(turn.pk, fresh, now=now)
+        return False
+    joined = next_burst(fresh, together=True)
+    _take(joined, turn)
+    for event in joined:
+        event.turn = turn
+    holds.start_over(turn.pk, conversation.policy_version, now=now)
+    turn.refresh_from_db()
+    return True
 
 
 def _conversation_with_policy(conversation_id: int) -> Any:
@@ -157,7 +188,7 @@ def absorb(turn_input: TurnInput) -> TurnInput | None:
     )
     if not fresh or is_command(fresh[0].payload["text"]):
         return None
-    if Step.objects.filter(turn_id=turn_input.turn_id, is_idempotent=False).exists():
+    if holds.has_acted(turn_input.turn_id):
         return None
     burst = next_burst(fresh, together=True)
     _take(burst, Turn(pk=turn_input.turn_id))
@@ -193,7 +224,7 @@ def _turn_input(
     leaves_waiting: bool,
 ) -> TurnInput:
     session = Session.objects.filter(conversation=conversation, ended_at__isnull=True).first()
-    agent = conversation.channel.agent
+    agent = _agent_in_force(conversation, turn.policy_version)
     recent = _recent_outcomes(events[-1], agent.rate_limit_per_minute)
     return TurnInput(
         turn_id=turn.pk,
@@ -216,7 +247,7 @@ def _turn_input(
         owned_by_person=conversation.owner_kind != Owner.AGENT,
         contact_address=conversation.contact.address,
         contact_name=conversation.contact.name,
-        agent=_agent_config(agent),
+        agent=_agent_config(agent, conversation.channel.agent.tenant),
         messages=tuple(map(_inbound_message, events)),
         session=_open_session(session),
         history=_history(session, agent.history_limit),
@@ -235,11 +266,19 @@ def _recent_outcomes(event: ProcessedEvent, limit: int) -> list[str | None]:
     return [outcome for received_at, outcome in recent if received_at > event.received_at - RATE_WINDOW]
 
 
-def _agent_config(agent: Agent) -> AgentConfig:
+def _agent_in_force(conversation: Any, policy_version: int) -> Any:
+    """The agent as the turn found it when it began, however it was changed since."""
+    agent = conversation.channel.agent
+    if policy_version == conversation.policy_version:
+        return agent
+    return Agent.history.filter(history_id=policy_version).first() or agent
+
+
+def _agent_config(agent: Any, tenant: Tenant) -> AgentConfig:
     return AgentConfig(
         name=agent.name,
-        tenant_name=agent.tenant.name,
-        time_zone=agent.tenant.time_zone,
+        tenant_name=tenant.name,
+        time_zone=tenant.time_zone,
         prompt_template=agent.prompt_template,
         model=agent.model,
         language=agent.language,
@@ -254,6 +293,8 @@ def _agent_config(agent: Agent) -> AgentConfig:
         outage_policy=OutagePolicy(agent.outage_policy),
         session_idle_s=agent.session_idle_minutes * 60,
         rate_limit_per_minute=agent.rate_limit_per_minute,
+        is_supervised=agent.mode == AgentMode.SUPERVISED,
+        risk_rules=risk.parse(agent.risk_rules),
     )
 
 

@@ -58,14 +58,15 @@ def _over_limit(channel: Channel, conversation_ids: Collection[int]) -> dict[int
 WAITING = """
 SELECT (
     SELECT count(*) FROM (
-        SELECT FROM pipeline_processedevent WHERE tenant_id = %s AND status <> 'done' LIMIT %s
+        SELECT FROM pipeline_processedevent WHERE tenant_id = %s AND status <> 'done' AND status <> 'held' LIMIT %s
     ) AS of_tenant
 ), ARRAY(
     SELECT conversation_id FROM pipeline_processedevent
-    WHERE conversation_id = ANY(%s) AND status <> 'done' GROUP BY conversation_id HAVING count(*) >= %s
+    WHERE conversation_id = ANY(%s) AND status <> 'done' AND status <> 'held'
+    GROUP BY conversation_id HAVING count(*) >= %s
 )
 """
-"""How many wait for the tenant, at most its limit; the conversations that are full."""
+"""How many wait for the tenant, at most its limit; the full conversations. What waits for people is left out."""
 
 
 def say_overloaded(channel: Channel, conversation_ids: Collection[int], *, now: datetime) -> None:

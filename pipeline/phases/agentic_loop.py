@@ -1,10 +1,15 @@
 """The model and its tools, in turns, until the model answers in words."""
 
 import asyncio
-from dataclasses import asdict, replace
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any
 from uuid import UUID
 
+from pipeline.phases import approval
+from pipeline.phases.approval import AnsweredError
 from pipeline.phases.state import Decision, Outcome, TurnState, Usage
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import (
@@ -20,42 +25,116 @@ from pipeline.ports import (
     Completion,
     CompletionRequest,
     Effect,
+    HeldError,
     Json,
     Ports,
     Role,
+    Ruling,
     ToolCall,
     ToolCaller,
     ToolSpec,
+    Verdict,
 )
+
+FAILED = "error "
+"""How a tool's failure begins, as the model reads it."""
+MAX_REJECTIONS = 3
+"""How many of its answers a person may reject before the turn is left to people."""
 
 
 async def agentic_loop(state: TurnState, ports: Ports) -> TurnState:
     """Ask the model; run the tools it calls; ask again, at most `max_tool_iterations` times with tools on offer.
 
-    Raises the model's `PipelineError`, and `UnknownError` when nobody knows whether a tool has acted.
+    What waits for a person, a call or the answer, is proposed to one first. Raises the model's `PipelineError`,
+    `UnknownError` when nobody knows whether a tool has acted, and `HeldError` until a person has decided.
     """
     assert state.prompt is not None  # checked by the contract
     specs = ports.tools.specs(state.input.agent.allowed_tools)
-    messages = state.prompt
-    for iteration in range(state.input.agent.max_tool_iterations):
-        completion = await _ask(state, ports, messages, specs, iteration)
-        state = _count(state, completion)
-        if not completion.tool_calls:
-            return _answered(state, completion)
-        asked = ChatMessage(role=Role.ASSISTANT, content=completion.text, tool_calls=completion.tool_calls)
-        messages = (
-            *messages,
-            asked,
-            *await _call_all(state, ports, specs, completion.tool_calls, iteration),
-        )
-    completion = await _ask(state, ports, messages, (), state.input.agent.max_tool_iterations)
-    if completion.tool_calls:
-        raise PermanentError(Code.TOOL_ITERATIONS, "The model called a tool where it had to answer in words.")
-    return _answered(_count(state, completion), completion)
+    return await _Dialogue(state, ports, specs, state.prompt).run()
 
 
-def _answered(state: TurnState, completion: Completion) -> TurnState:
-    return replace(state, replies=(completion.text,), decision=Decision(Outcome.REPLIED))
+@dataclass
+class _Dialogue:
+    """The model, its tools and the people who approve, so far."""
+
+    state: TurnState
+    ports: Ports
+    specs: tuple[ToolSpec, ...]
+    messages: tuple[ChatMessage, ...]
+    tool_rounds: int = 0
+    rejections: int = 0
+
+    async def run(self) -> TurnState:
+        for iteration in count():
+            completion = await _ask(self.state, self.ports, self.messages, self._offered(), iteration)
+            self.state = _count(self.state, completion)
+            go_on = self._call_tools if completion.tool_calls else self._answer
+            decided = await go_on(completion, iteration)
+            if decided is not None:
+                return decided
+        raise AssertionError("the loop has no other end")
+
+    def _offered(self) -> tuple[ToolSpec, ...]:
+        return self.specs if self.tool_rounds < self.state.input.agent.max_tool_iterations else ()
+
+    async def _call_tools(self, completion: Completion, iteration: int) -> TurnState | None:
+        if not self._offered():
+            raise PermanentError(
+                Code.TOOL_ITERATIONS, "The model called a tool where it had to answer in words."
+            )
+        self.tool_rounds += 1
+        try:
+            results = await _call_all(self.state, self.ports, self.specs, completion.tool_calls, iteration)
+        except AnsweredError as answered:
+            return _said_by_a_person(self.state, answered.ruling)
+        self.messages = (*self.messages, _said(completion), *results)
+        asked = self.state.person_asked or _why_a_person_was_called(self.specs, completion, results)
+        self.state = replace(self.state, person_asked=asked)
+        return None
+
+    async def _answer(self, completion: Completion, iteration: int) -> TurnState | None:
+        key = f"{generation_prefix(self.state)}reply:{iteration}"
+        ruling = await approval.of_reply(self.state, self.ports, completion, key)
+        if ruling.verdict is Verdict.ANSWER:
+            return _said_by_a_person(self.state, ruling)
+        if ruling.verdict is not Verdict.REJECT:
+            text = ruling.text if ruling.verdict is Verdict.EDIT else completion.text
+            return replace(self.state, replies=(text,), decision=Decision(Outcome.REPLIED))
+        self.rejections += 1
+        if self.rejections == MAX_REJECTIONS:
+            decision = Decision(Outcome.NEEDS_HUMAN, Code.REVIEW_REJECTED, ruling.reason)
+            return replace(self.state, replies=(), decision=decision)
+        self.messages = (*self.messages, _said(completion), _rejection(ruling))
+        return None
+
+
+def _said_by_a_person(state: TurnState, ruling: Ruling) -> TurnState:
+    decision = Decision(Outcome.REPLIED, Code.REVIEW_ANSWERED)
+    return replace(state, replies=(ruling.text,), author_id=ruling.by_id, decision=decision)
+
+
+def _said(completion: Completion) -> ChatMessage:
+    return ChatMessage(role=Role.ASSISTANT, content=completion.text, tool_calls=completion.tool_calls)
+
+
+def _rejection(ruling: Ruling) -> ChatMessage:
+    text = (
+        "A person of the team read your answer before it was sent and rejected it, for this reason: "
+        f"{ruling.reason} It was not sent. Write another one that heeds this, and do not mention the review."
+    )
+    return ChatMessage(role=Role.SYSTEM, content=text)
+
+
+def _why_a_person_was_called(
+    specs: tuple[ToolSpec, ...], completion: Completion, results: list[ChatMessage]
+) -> str:
+    """In the agent's own words; empty where it called nobody, or where that failed."""
+    callers = {spec.name for spec in specs if spec.calls_person}
+    failed = {result.tool_call_id for result in results if result.content.startswith(FAILED)}
+    for call in completion.tool_calls:
+        if call.name in callers and call.id not in failed:
+            return str(json.loads(call.arguments or "{}").get("reason") or call.name)
+    return ""
 
 
 def _count(state: TurnState, completion: Completion) -> TurnState:
@@ -110,6 +189,7 @@ async def _ask_model(
         tools=tools,
         temperature=agent.temperature,
         max_output_tokens=agent.max_output_tokens,
+        wants_confidence=approval.wants_confidence(state),
     )
 
     async def run(idempotency_key: UUID) -> Json:
@@ -140,16 +220,26 @@ def _completion(recorded: Json) -> Completion:
 async def _call_all(
     state: TurnState, ports: Ports, specs: tuple[ToolSpec, ...], calls: tuple[ToolCall, ...], iteration: int
 ) -> list[ChatMessage]:
-    """Side by side. One that ends unknown does not cut the others off: each ends and is recorded first."""
+    """Side by side. One that ends unknown, or is held, does not cut the others off: each ends and is recorded first."""
     prefix = generation_prefix(state)
     ended = await asyncio.gather(
         *(_call(state, ports, specs, call, f"{prefix}tool:{iteration}.{n}") for n, call in enumerate(calls)),
         return_exceptions=True,
     )
-    for result in ended:
-        if isinstance(result, BaseException):
-            raise result
+    _raise_gravest(ended)
     return [result for result in ended if isinstance(result, ChatMessage)]
+
+
+def _raise_gravest(ended: Sequence[ChatMessage | BaseException]) -> None:
+    """An accident before a person's answer, a person's answer before what still waits for one."""
+    errors = [result for result in ended if isinstance(result, BaseException)]
+    held = [error for error in errors if isinstance(error, HeldError)]
+    answered = [error for error in errors if isinstance(error, AnsweredError)]
+    accidents = [error for error in errors if not isinstance(error, HeldError | AnsweredError)]
+    for error in (*accidents, *answered):
+        raise error
+    if held:
+        raise HeldError(tuple(proposal for error in held for proposal in error.proposals))
 
 
 async def _call(
@@ -161,7 +251,7 @@ async def _call(
     except (UnknownError, StaleError):
         raise
     except PipelineError as error:
-        content = f"error {error.code}: {error.detail}"
+        content = f"{FAILED}{error.code}: {error.detail}"
     return ChatMessage(role=Role.TOOL, content=content, tool_call_id=call.id)
 
 
@@ -172,6 +262,7 @@ async def _perform_call(
     if spec is None:
         known = ", ".join(spec.name for spec in specs) or "none"
         raise RequestError(Code.TOOL_UNKNOWN, f"There is no tool {call.name!r}. You may call: {known}.")
+    call = await approval.of_call(state, ports, spec, call, key)
 
     async def run(idempotency_key: UUID) -> Json:
         caller = ToolCaller(state=state, idempotency_key=idempotency_key)

@@ -12,9 +12,8 @@ async def response_finalize(state: TurnState, ports: Ports) -> TurnState:
     """The replies as they will be sent: within the platforms' limit, keyed so that committing twice is once."""
     parts = [part for reply in state.replies or () for part in split(reply)]
     turn_id = state.input.turn_id
-    return replace(
-        state, drafts=tuple(Draft(uuid5(turn_id, f"reply:{n}"), part) for n, part in enumerate(parts))
-    )
+    drafts = [Draft(uuid5(turn_id, f"reply:{n}"), part, state.author_id) for n, part in enumerate(parts)]
+    return replace(state, drafts=tuple(drafts))
 
 
 def split(text: str, limit: int = MAX_TEXT_LENGTH) -> list[str]:

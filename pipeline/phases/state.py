@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pipeline.policies.errors import Code
+from pipeline.policies.risk import ReplyRule, ToolRule
 from pipeline.ports import ChatMessage
 
 
@@ -35,6 +36,8 @@ class AgentConfig:
     outage_policy: OutagePolicy
     session_idle_s: float
     rate_limit_per_minute: int
+    is_supervised: bool
+    risk_rules: tuple[ToolRule | ReplyRule, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +140,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A reply, to be queued at the commit point."""
+    """A reply, to be queued at the commit point. `author_id`: the person who wrote it, None for the agent."""
 
     idempotency_key: UUID
     text: str
+    author_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnState:
-    """The input, then what each phase adds. None means that no phase provided it yet."""
+    """The input, then what each phase adds. None means that no phase provided it yet.
+
+    `author_id`: the member of staff who wrote the replies, None for the agent. `person_asked`: why the agent called a
+    person, empty where it did not.
+    """
 
     input: TurnInput
     access: Access | None = None
@@ -171,6 +179,8 @@ class TurnState:
     prompt: tuple[ChatMessage, ...] | None = None
     usage: Usage = Usage()
     replies: tuple[str, ...] | None = None
+    author_id: int | None = None
+    person_asked: str = ""
     decision: Decision | None = None
     drafts: tuple[Draft, ...] | None = None
     committed: bool | None = None

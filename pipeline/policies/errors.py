@@ -36,6 +36,7 @@ class Code(StrEnum):
     TOOL_TIMEOUT = "tool.timeout"
     TOOL_FAILED = "tool.failed"
     TOOL_ITERATIONS = "tool.iterations"
+    TOOL_REFUSED = "tool.refused"
 
     SEND_CONNECTION = "send.connection"
     SEND_UNANSWERED = "send.unanswered"
@@ -56,6 +57,14 @@ class Code(StrEnum):
     TURN_UNEXPECTED = "turn.unexpected"
     TURN_OWNER_CHANGED = "turn.owner_changed"
     TURN_LEASE_LOST = "turn.lease_lost"
+
+    REVIEW_REQUIRED = "review.required"
+    REVIEW_RULE = "review.rule"
+    REVIEW_SUPERVISED = "review.supervised"
+    REVIEW_SUPERSEDED = "review.superseded"
+    REVIEW_REJECTED = "review.rejected"
+    REVIEW_ANSWERED = "review.answered"
+    PERSON_ASKED = "person.asked"
 
     BREAKER_OPEN = "breaker.open"
     CONTACT_RATE_LIMITED = "contact.rate_limited"

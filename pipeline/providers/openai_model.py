@@ -9,6 +9,7 @@ import openai
 from openai import AsyncOpenAI
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
+from pipeline.policies import risk
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import (
     AccountError,
@@ -38,9 +39,18 @@ class _Message(BaseModel):
     tool_calls: list[_ToolCall] | None = None
 
 
+class _Token(BaseModel):
+    logprob: float
+
+
+class _Logprobs(BaseModel):
+    content: list[_Token] | None = None
+
+
 class _Choice(BaseModel):
     message: _Message
     finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
 
 
 class _Usage(BaseModel):
@@ -97,6 +107,8 @@ def _parameters(request: CompletionRequest) -> dict[str, Any]:
         "temperature": request.temperature,
         "max_completion_tokens": request.max_output_tokens,
     }
+    if request.wants_confidence:
+        parameters["logprobs"] = True
     if request.tools:
         parameters["tools"] = [_tool(spec.name, spec.description, spec.parameters) for spec in request.tools]
     return parameters
@@ -136,7 +148,13 @@ def _completion(answer: httpx2.Response) -> Completion:
         request_id=answer.headers.get("x-request-id", ""),
         prompt_tokens=read.usage.prompt_tokens,
         completion_tokens=read.usage.completion_tokens,
+        confidence=_confidence(choice.logprobs),
     )
+
+
+def _confidence(logprobs: _Logprobs | None) -> float | None:
+    tokens = (logprobs.content if logprobs else None) or []
+    return risk.confidence([token.logprob for token in tokens])
 
 
 def _read(body: bytes) -> _Answer:

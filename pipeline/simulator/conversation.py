@@ -1,7 +1,7 @@
 """What the model is asked: the customer's open turn, read out of a chat request's messages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.simulator.fields import JsonObject
 
@@ -10,14 +10,23 @@ PLACEHOLDERS = {"image_url": "[image]", "input_audio": "[audio]", "file": "[file
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """`text` is every user message not yet answered; `results` are the tool results that came last."""
+    """`text` is every user message not yet answered; `results` are the tool results that came last.
+
+    `is_asked_anew`: the answer given before was sent back by a system message behind it.
+    """
 
     text: str
     results: tuple[str, ...]
     earlier: tuple[str, ...]
+    is_asked_anew: bool = False
 
     @classmethod
     def read(cls, messages: Sequence[JsonObject]) -> "Turn":
+        rest = _before_sent_back(messages)
+        return replace(cls._read(rest), is_asked_anew=len(rest) < len(messages))
+
+    @classmethod
+    def _read(cls, messages: Sequence[JsonObject]) -> "Turn":
         spoken = [message for message in messages if message.get("role") not in ("system", "developer")]
         results, rest = _split_tail(spoken, ("tool", "function"))
         if results:
@@ -28,6 +37,14 @@ class Turn:
             results=tuple(content_text(message) for message in results),
             earlier=tuple(content_text(message) for message in before if message.get("role") == "user"),
         )
+
+
+def _before_sent_back(messages: Sequence[JsonObject]) -> Sequence[JsonObject]:
+    """Steps back over answers that a system message sent back."""
+    end = len(messages)
+    while end > 1 and [message.get("role") for message in messages[end - 2 : end]] == ["assistant", "system"]:
+        end -= 2
+    return messages[:end]
 
 
 def content_text(message: JsonObject) -> str:

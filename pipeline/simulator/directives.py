@@ -1,4 +1,4 @@
-"""What a test asks of the model inside the customer's message: `#tool`, `#loop`, `#sleep`, bad answers."""
+"""What a test asks of the model inside the customer's message: `#tool`, `#loop`, `#sleep`, `#unsure`, bad answers."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ CALL = re.compile(
 )
 SLEEP = re.compile(r"(?:^|\s)#sleep\s+(\d+(?:\.\d+)?)")
 BAD_ANSWER = re.compile(r"(?:^|\s)#(bad-json|empty|refuse|length)(?!\S)")
+UNSURE = re.compile(r"(?:^|\s)#unsure(?!\S)")
 LONGEST_SLEEP_S = 3600.0
 
 
@@ -25,6 +26,7 @@ class Directives:
     loops: tuple[WantedCall, ...] = ()
     sleep_s: float = 0.0
     bad_answer: str | None = None
+    is_unsure: bool = False
 
     @classmethod
     def read(cls, text: str) -> "Directives":
@@ -37,6 +39,7 @@ class Directives:
             loops=_wanted(text, "loop"),
             sleep_s=min(float(sleep[1]), LONGEST_SLEEP_S) if sleep else 0.0,
             bad_answer=bad[1] if bad else None,
+            is_unsure=bool(UNSURE.search(text)),
         )
 
 

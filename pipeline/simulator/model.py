@@ -11,18 +11,21 @@ from pipeline.simulator.directives import Directives, WantedCall
 from pipeline.simulator.fields import JsonObject
 from pipeline.simulator.schema_filler import SchemaFiller
 
+SURE = 0.95
+UNSURE = 0.3
 REFUSAL = "I'm sorry, I can't help with that."
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Either tool calls, or content, or a refusal; after `sleep_s`."""
+    """Either tool calls, or content, or a refusal; after `sleep_s`. `sureness`: the probability of each token."""
 
     content: str | None = None
     calls: tuple[WantedCall, ...] = ()
     refusal: str | None = None
     finish_reason: str = "stop"
     sleep_s: float = 0.0
+    sureness: float = SURE
 
 
 def answer(request: JsonObject) -> Answer:
@@ -94,11 +97,16 @@ def _text_answer(request: JsonObject, turn: Turn, directives: Directives) -> Ans
     content = _formatted(request.get("response_format") or {}, reply)
     if bad == "length":
         return Answer(content=content[: len(content) // 2], finish_reason="length", sleep_s=sleep_s)
-    return Answer(content=content, sleep_s=sleep_s)
+    return Answer(content=content, sleep_s=sleep_s, sureness=UNSURE if directives.is_unsure else SURE)
 
 
 def _reply(turn: Turn) -> str:
     words = shop.wording(turn.text)
+    reply = _first_reply(turn, words)
+    return words.anew.format(reply=reply) if turn.is_asked_anew else reply
+
+
+def _first_reply(turn: Turn, words: shop.Wording) -> str:
     if turn.results:
         return words.about.format(text=turn.text, results=_told(turn.results))
     question = shop.question(turn)

@@ -1,6 +1,7 @@
 """The model provider: chat completions, models, embeddings, transcriptions, speech, as OpenAI words them."""
 
 import base64
+import math
 import struct
 import time
 import uuid
@@ -169,7 +170,8 @@ def _completion(asked: JsonObject, answer: model.Answer) -> dict[str, Any]:
             }
             for index, call in enumerate(answer.calls)
         ]
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+    logprobs = _logprobs(answer) if asked.get("logprobs") else None
+    choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": answer.finish_reason}
     return {
         "id": f"chatcmpl-{name[:29]}",
         "object": "chat.completion",
@@ -177,6 +179,18 @@ def _completion(asked: JsonObject, answer: model.Answer) -> dict[str, Any]:
         "model": asked["model"],
         "choices": [choice],
         "usage": _usage(asked, answer),
+    }
+
+
+def _logprobs(answer: model.Answer) -> dict[str, Any]:
+    """A token for each word."""
+    logprob = math.log(answer.sureness)
+    return {
+        "content": [
+            {"token": word, "logprob": logprob, "bytes": list(word.encode()), "top_logprobs": []}
+            for word in (answer.content or "").split()
+        ],
+        "refusal": None,
     }
 
 

@@ -17,6 +17,7 @@ QUESTIONS = {
         r"\b(?:talk|speak|chat) (?:to|with) (?:an? |some)?(?:real |human )?(?:person|human|one|agent)\b|"
         r"\bhuman agent\b|\bfalar com (?:uma? )?(?:pessoa|humano|atendente|alguem)\b|\batendente humano\b"
     ),
+    "offer_voucher": re.compile(r"\b(?:vouchers?|compensation|cupom|cupons|vale[- ]compras?|compensacao)\b"),
     "request_refund": re.compile(
         r"\b(?:refund\w*|money back|reembols\w*|estorn\w*|dinheiro de volta|devolucao)\b"
     ),
@@ -28,7 +29,8 @@ QUESTIONS = {
         r"\b(?:orders?|pedidos?|encomenda|compra|delivery|entrega|package|pacote|tracking|rastre\w*)\b"
     ),
 }
-NEEDS_ORDER = ("request_refund", "order_status")
+NEEDS_ORDER = ("offer_voucher", "request_refund", "order_status")
+VOUCHER_AMOUNT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Wording:
     greeting: str
     which_order: str
     unavailable: str
+    anew: str
 
 
 ENGLISH = Wording(
@@ -44,12 +47,14 @@ ENGLISH = Wording(
     greeting="You wrote: “{text}”. I can check an order, refund it, tell you our hours or call a person.",
     which_order="You wrote: “{text}”. What is the order number, please?",
     unavailable="You wrote: “{text}”. I cannot do that from here; our team will read your message.",
+    anew="To put it differently: {reply}",
 )
 BRAZILIAN = Wording(
     about="Sobre “{text}”: {results}",
     greeting="Você escreveu: “{text}”. Posso ver pedidos, reembolsar, dizer o horário ou chamar uma pessoa.",
     which_order="Você escreveu: “{text}”. Qual é o número do pedido, por favor?",
     unavailable="Você escreveu: “{text}”. Não consigo fazer isso aqui; nossa equipe vai ler sua mensagem.",
+    anew="Em outras palavras: {reply}",
 )
 
 
@@ -67,6 +72,7 @@ class Question:
         values = {
             "order_status": {"order_id": self.order_id},
             "request_refund": {"order_id": self.order_id, "reason": text},
+            "offer_voucher": {"order_id": self.order_id, "amount": VOUCHER_AMOUNT},
             "opening_hours": {},
             "talk_to_a_person": {"reason": text},
         }

@@ -15,6 +15,7 @@ from django.utils import timezone
 from audit.models import AuditEntry, Seal
 from conversations.models import Channel, Contact
 from pipeline.models import Breaker, Mailbox
+from review.models import Presence
 from tests import factories
 from tests.engine.test_layers import LAYERS
 
@@ -48,6 +49,16 @@ def same_event() -> None:
     factories.event(channel=known.channel, dedupe_key=known.dedupe_key)
 
 
+def approved_by_oneself() -> None:
+    person = factories.user()
+    factories.switch(requested_by=person, approved_by=person)
+
+
+def same_presence() -> None:
+    facts = {"conversation": factories.conversation(), "user": factories.user(), "seen_at": timezone.now()}
+    twice(Presence.objects.create, socket="socket-1", **facts)
+
+
 def mailbox(**fields: Any) -> Mailbox:
     return factories.mailbox(**fields)
 
@@ -63,6 +74,9 @@ VIOLATIONS: dict[str, list[Callable[[], object]]] = {
         lambda: factories.conversation(owner_kind="person"),
         lambda: factories.conversation(owner=factories.user(), owner_kind="agent"),
         lambda: factories.conversation(owner_kind="robot"),
+        lambda: factories.conversation(owned_until=timezone.now()),
+        lambda: factories.conversation(owner=factories.user(), owned_since=None),
+        lambda: factories.conversation(owner_kind="phone"),
     ],
     "session_one_open_a_conversation": [
         lambda: twice(factories.session, conversation=factories.conversation())
@@ -95,11 +109,13 @@ VIOLATIONS: dict[str, list[Callable[[], object]]] = {
         lambda: mailbox(lease_owner="me"),
         lambda: mailbox(lease_expires_at=timezone.now()),
     ],
-    "turn_one_running_a_conversation": [
-        lambda: twice(factories.turn, conversation=factories.conversation(), status="running")
+    "turn_one_unfinished_a_conversation": [
+        lambda: twice(factories.turn, conversation=factories.conversation(), status="running"),
+        lambda: twice(factories.turn, conversation=factories.conversation(), status="suspended"),
     ],
-    "turn_finished_when_not_running": [
+    "turn_finished_when_not_open": [
         lambda: factories.turn(status="running", finished_at=timezone.now()),
+        lambda: factories.turn(status="suspended", finished_at=timezone.now()),
         lambda: factories.turn(status="succeeded", finished_at=None),
         lambda: factories.turn(status="lost"),
     ],
@@ -116,6 +132,50 @@ VIOLATIONS: dict[str, list[Callable[[], object]]] = {
         lambda: breaker(state="closed", opened_at=timezone.now()),
     ],
     "breaker_trip_has_reason": [lambda: breaker(state="open", opened_at=timezone.now(), is_tripped=True)],
+    "canned_reply_once_a_tenant": [
+        lambda: twice(factories.canned_reply, tenant=factories.tenant(), shortcut="hi")
+    ],
+    "canned_reply_once_for_all": [lambda: twice(factories.canned_reply, shortcut="hi")],
+    "incident_one_open": [lambda: twice(factories.incident)],
+    "incident_closed_by_somebody": [
+        lambda: factories.incident(closed_at=timezone.now()),
+        lambda: factories.incident(closed_by=factories.user()),
+    ],
+    "switch_names_what_it_is_for": [
+        lambda: factories.switch(scope="everything", tenant=factories.tenant()),
+        lambda: factories.switch(channel=factories.channel()),
+        lambda: factories.switch(scope="channel", tenant=factories.tenant()),
+        lambda: factories.switch(scope="galaxy"),
+    ],
+    "switch_of_a_tool_names_it": [
+        lambda: factories.switch(capability="tool"),
+        lambda: factories.switch(tool="request_refund"),
+    ],
+    "switch_has_reason": [lambda: factories.switch(reason="")],
+    "switch_approved_by_another": [approved_by_oneself],
+    "switch_status_fits_its_times": [
+        lambda: factories.switch(active_since=None),
+        lambda: factories.switch(status="pending", active_since=timezone.now()),
+        lambda: factories.switch(status="ended"),
+        lambda: factories.switch(ended_at=timezone.now()),
+    ],
+    "switch_over_everything_has_two": [lambda: factories.switch(scope="everything")],
+    "blocklist_entry_has_value_and_reason": [
+        lambda: factories.blocklist_entry(value=""),
+        lambda: factories.blocklist_entry(reason=""),
+    ],
+    "review_decided_by_somebody": [
+        lambda: factories.review_item(status="decided", decision="approve", ended_at=timezone.now()),
+        lambda: factories.review_item(status="open", decision="approve"),
+        lambda: factories.review_item(status="superseded"),
+        lambda: factories.review_item(status="lost"),
+    ],
+    "review_claim_has_end": [
+        lambda: factories.review_item(claimed_by=factories.user()),
+        lambda: factories.review_item(claim_expires_at=timezone.now()),
+    ],
+    "review_approval_names_its_step": [lambda: factories.review_item(step_key="")],
+    "presence_once_a_socket": [same_presence],
     "audit_entry_actor_kind": [lambda: audit_entry(actor_kind="ghost")],
 }
 

@@ -33,6 +33,8 @@ AGENT = AgentConfig(
     outage_policy=OutagePolicy.REPLY,
     session_idle_s=1800,
     rate_limit_per_minute=20,
+    is_supervised=False,
+    risk_rules=(),
 )
 
 

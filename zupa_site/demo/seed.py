@@ -29,7 +29,7 @@ You are $agent_name, the shop assistant of $tenant_name. You are talking with $c
 - Ask for the order number if you need it and do not have it.
 - If the customer asks for a person, or you cannot help, use talk_to_a_person.
 """
-TOOLS = ["order_status", "opening_hours", "request_refund", "talk_to_a_person"]
+TOOLS = ["order_status", "opening_hours", "request_refund", "offer_voucher", "talk_to_a_person"]
 OWN_APPS = ("audit", "conversations", "pipeline", "review")
 REVIEWED_MODELS = (
     "agent", "channel", "contact", "conversation", "message", "session", "processedevent", "step", "turn"

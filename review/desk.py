@@ -1,0 +1,90 @@
+"""The engine's desk: requests become review items. See `pipeline.desk.Desk`."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from conversations.live import DASHBOARD, announce, conversation_topic
+from conversations.models import Conversation
+from pipeline.desk import Request
+from review import expiry
+from review.models import APPROVALS, ReviewItem, ReviewKind, ReviewStatus, Risk
+from review.topics import REVIEWS
+
+
+class ReviewDesk:
+    def open(self, requests: Sequence[Request], *, now: datetime) -> None:
+        if not requests:
+            return
+        homes = _homes({request.conversation_id for request in requests})
+        items = [_item(request, *homes[request.conversation_id], now) for request in requests]
+        ReviewItem.objects.bulk_create(items, ignore_conflicts=True)
+        _announce({request.conversation_id for request in requests})
+
+    def propose(self, turn_id: UUID, requests: Sequence[Request], *, now: datetime) -> None:
+        keys = [request.fingerprint for request in requests]
+        of_turn = ReviewItem.objects.filter(turn_id=turn_id, kind__in=APPROVALS)
+        _end(of_turn.exclude(key__in=keys), ReviewStatus.SUPERSEDED, now)
+        self.open(requests, now=now)
+        if successor := of_turn.filter(key__in=keys).order_by("pk").first():
+            left = of_turn.filter(status=ReviewStatus.SUPERSEDED, superseded_by__isnull=True)
+            left.update(superseded_by=successor)
+
+    def settle(
+        self, *, turn_ids: Collection[UUID] = (), message_ids: Collection[int] = (), now: datetime
+    ) -> None:
+        if turn_ids:
+            of_turns = ReviewItem.objects.filter(turn_id__in=turn_ids).exclude(kind=ReviewKind.UNKNOWN_SEND)
+            _end(of_turns, ReviewStatus.SETTLED, now)
+        if message_ids:
+            _end(ReviewItem.objects.filter(message_id__in=message_ids), ReviewStatus.SETTLED, now)
+
+    def settle_conversation(self, conversation_id: int, *, now: datetime) -> None:
+        items = ReviewItem.objects.filter(conversation_id=conversation_id)
+        _end(items.exclude(kind=ReviewKind.UNKNOWN_SEND), ReviewStatus.SETTLED, now)
+
+    def expire(self, *, now: datetime, limit: int) -> int:
+        return expiry.expire(now=now, limit=limit)
+
+
+def _homes(conversation_ids: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Of each conversation, its tenant and how many minutes people have there."""
+    rows = Conversation.objects.filter(pk__in=conversation_ids)
+    found = rows.values_list("pk", "tenant_id", "channel__agent__review_minutes")
+    return {pk: (tenant_id, minutes) for pk, tenant_id, minutes in found}
+
+
+def _item(request: Request, tenant_id: int, minutes: int, now: datetime) -> ReviewItem:
+    return ReviewItem(
+        key=request.fingerprint,
+        kind=request.kind.value,
+        risk=Risk.LOW if request.is_low_risk else Risk.HIGH,
+        tenant_id=tenant_id,
+        conversation_id=request.conversation_id,
+        turn_id=request.turn_id,
+        step_key=request.step_key,
+        message_id=request.message_id,
+        proposal=request.proposal,
+        why_code=request.why_code,
+        why=request.why,
+        context=request.context,
+        policy_version=request.policy_version,
+        fingerprint=request.fingerprint,
+        bulk_key=request.bulk_key,
+        created_at=now,
+        due_at=now + timedelta(minutes=minutes),
+        on_expiry=request.on_expiry,
+    )
+
+
+def _end(items: QuerySet[ReviewItem], status: ReviewStatus, now: datetime) -> None:
+    open_items = items.filter(status=ReviewStatus.OPEN)
+    conversation_ids = set(open_items.values_list("conversation_id", flat=True))
+    if open_items.update(status=status, ended_at=now):
+        _announce(conversation_ids)
+
+
+def _announce(conversation_ids: Collection[int]) -> None:
+    announce(REVIEWS, DASHBOARD, *map(conversation_topic, conversation_ids))
