@@ -25,6 +25,7 @@ from conversations.models import (
     Message,
     Owner,
     Session,
+    StaffScope,
     Tenant,
 )
 from pipeline.models import (
@@ -93,6 +94,20 @@ def user(*permissions: str, username: str = "", is_staff: bool = True, is_superu
 
 def superuser() -> User:
     return user(is_superuser=True)
+
+
+def staff_scope(of: User, *tenants: Tenant) -> StaffScope:
+    """Narrows the user to these tenants."""
+    made = StaffScope.objects.create(user=of)
+    made.tenants.set(tenants)
+    return made
+
+
+def scoped_user(*tenants: Tenant, permissions: tuple[str, ...] = (), **fields: Any) -> User:
+    """Staff that see these tenants alone."""
+    made = user(*permissions, **fields)
+    staff_scope(made, *tenants)
+    return made
 
 
 def tenant(**fields: Any) -> Tenant:
