@@ -15,7 +15,11 @@ RATES = dict.fromkeys(FaultPoint, 0.3) | {FaultPoint.STEP_STARTED: 1.0}
 """How often passing the point kills. A tool that may not run twice is begun once, so that there every time kills."""
 
 
-@pytest.mark.parametrize("point", FaultPoint)
+SUSPENDING = {FaultPoint.SUSPEND_BEFORE, FaultPoint.SUSPENDED}
+"""Passed only by turns that wait for a person: `tests/acceptance/test_suspended.py` kills there."""
+
+
+@pytest.mark.parametrize("point", [point for point in FaultPoint if point not in SUSPENDING])
 def test_worker_killed_at_this_point_answers_everything_once(system: System, point: FaultPoint) -> None:
     load = make_load(conversations=5, messages=10, copies=2, seed=100 + list(FaultPoint).index(point))
     before = deaths(system)
