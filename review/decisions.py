@@ -219,12 +219,12 @@ def _change(item: ReviewItem, verdict: Verdict, now: datetime) -> str:
     """What changed since the proposal was made, or since the person saw it; empty when nothing did."""
     if verdict.fingerprint != item.fingerprint:
         return _("This is not the proposal that you saw. Look at it once more.")
-    if item.kind not in APPROVALS or verdict.decision is ReviewDecision.TAKE_OVER:
+    if item.turn_id is None or item.kind not in APPROVALS or verdict.decision is ReviewDecision.TAKE_OVER:
         return ""
-    if holds.has_news(item.conversation_id):
+    if holds.has_news(item.turn_id, item.step_key):
         return _("The contact wrote again a moment ago: the agent proposes anew.")
     newest = _policy_version(item)
-    if newest != item.policy_version and item.turn_id:
+    if newest != item.policy_version:
         holds.start_over(item.turn_id, newest, now=now)
         return _("The agent's configuration was changed since: the agent proposes anew.")
     return ""

@@ -31,7 +31,9 @@ def _expire(item_id: int, now: datetime) -> bool:
     conversation_id = ReviewItem.objects.values_list("conversation_id", flat=True).get(pk=item_id)
     holds.lock(conversation_id)
     item = ReviewItem.objects.select_for_update().get(pk=item_id)
-    if item.status != ReviewStatus.OPEN or holds.has_news(conversation_id) or item.turn_id is None:
+    if item.status != ReviewStatus.OPEN or item.turn_id is None:
+        return False
+    if holds.has_news(item.turn_id, item.step_key):
         return False
     decision, verdict = DEFAULTS[ExpiryDecision(item.on_expiry)]
     item.status, item.ended_at = ReviewStatus.EXPIRED, now

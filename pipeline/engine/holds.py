@@ -18,7 +18,7 @@ from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Conversation
 from pipeline.cleaning import storable
 from pipeline.desk import Kind, Request, desk, said
-from pipeline.engine import mailbox
+from pipeline.engine import bursts, mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, ProcessedEvent, Step, StepKind, StepStatus, Turn, TurnStatus
 from pipeline.phases.state import TurnState
@@ -58,7 +58,8 @@ def suspend(state: TurnState, proposals: Sequence[Proposal], *, now: datetime) -
 def _write_steps(state: TurnState, proposals: Sequence[Proposal], now: datetime) -> None:
     """Whatever the desk needs to know is on the step, so that it can be proposed anew without the turn's input."""
     turn_id = state.input.turn_id
-    basis = {"messages": [message.dedupe_key for message in state.input.messages], "said": _said(state)}
+    messages = [message.dedupe_key for message in state.input.messages]
+    basis = {"messages": messages, "said": _said(state), "newer": _newer(state)}
     Step.objects.bulk_create(
         [
             Step(
@@ -77,19 +78,33 @@ def _write_steps(state: TurnState, proposals: Sequence[Proposal], now: datetime)
     )
 
 
+def _newer(state: TurnState) -> dict[str, str]:
+    """What waits behind the turn for a turn of its own. What it still takes in starts it over instead: none of that."""
+    turn = state.input
+    waiting = bursts.fresh(turn.conversation_id)
+    if bursts.joining(turn.turn_id, len(turn.messages), waiting, turn.agent.answers_bursts_together):
+        mailbox.wake([turn.conversation_id])
+        return {}
+    return _texts(waiting)
+
+
+def _texts(events: Sequence[ProcessedEvent]) -> dict[str, str]:
+    return {event.dedupe_key: _text(event) for event in events}
+
+
 def _said(state: TurnState) -> list[Json]:
     before = [said(line.role, line.content) for line in state.input.history[-CONTEXT_LINES:]]
     return [*before, *(said("user", message.text or f"[{message.kind}]") for message in state.input.messages)]
 
 
-def _propose(turn_id: UUID, now: datetime, newer: Sequence[ProcessedEvent] = ()) -> None:
-    """What the turn's open review steps ask, on the desk. `newer` came in since, and cannot be answered with it."""
+def _propose(turn_id: UUID, now: datetime) -> None:
+    """What the turn's open review steps ask, on the desk."""
     turn = Turn.objects.select_related("conversation__channel__agent").get(pk=turn_id)
     steps = _open_steps(turn_id).order_by("pk")
-    desk().propose(turn_id, [_request(turn, step, newer) for step in steps], now=now)
+    desk().propose(turn_id, [_request(turn, step) for step in steps], now=now)
 
 
-def _request(turn: Turn, step: Step, newer: Sequence[ProcessedEvent]) -> Request:
+def _request(turn: Turn, step: Step) -> Request:
     asked, agent = step.request, turn.conversation.channel.agent
     return Request(
         kind=KINDS[ProposalKind(asked["kind"])],
@@ -97,11 +112,11 @@ def _request(turn: Turn, step: Step, newer: Sequence[ProcessedEvent]) -> Request
         turn_id=turn.pk,
         step_key=step.key,
         proposal=asked["content"],
-        context={"agent": agent.name, "said": asked["said"], "newer": [_text(event) for event in newer]},
+        context={"agent": agent.name, "said": asked["said"], "newer": list(asked["newer"].values())},
         why_code=asked["why_code"],
         why=asked["why"],
         policy_version=turn.policy_version,
-        basis=[turn.policy_version, *asked["messages"], *(event.dedupe_key for event in newer)],
+        basis=[turn.policy_version, *asked["messages"], *asked["newer"]],
         is_low_risk=asked["is_low_risk"],
         on_expiry=agent.review_default,
     )
@@ -117,11 +132,13 @@ def lock(conversation_id: int) -> None:
     mailbox.lock(conversation_id)
 
 
-def has_news(conversation_id: int) -> bool:
-    """Whether the contact wrote something that no turn has taken up. Under `lock`, so that it stays true."""
-    return ProcessedEvent.objects.filter(
-        conversation_id=conversation_id, status=EventStatus.RECEIVED
-    ).exists()
+def has_news(turn_id: UUID, key: str) -> bool:
+    """Whether the contact wrote something that the proposal does not know. Under `lock`, so that it stays true."""
+    step = Step.objects.select_related("turn").get(turn_id=turn_id, key=key)
+    waiting = ProcessedEvent.objects.filter(
+        conversation_id=step.turn.conversation_id, status=EventStatus.RECEIVED
+    )
+    return waiting.exclude(dedupe_key__in=step.request["newer"]).exists()
 
 
 def rule(turn_id: UUID, key: str, ruling: Ruling, *, now: datetime) -> bool:
@@ -147,7 +164,7 @@ def start_over(turn_id: UUID, policy_version: int, *, now: datetime) -> None:
     In the caller's transaction, under `lock` or a lease.
     """
     turn = Turn.objects.filter(pk=turn_id)
-    if has_acted(turn_id):
+    if bursts.has_acted(turn_id):
         turn.update(policy_version=policy_version)
         _propose(turn_id, now)
         return
@@ -162,7 +179,10 @@ def propose_anew(turn_id: UUID, newer: Sequence[ProcessedEvent], *, now: datetim
 
     In the caller's transaction, under a lease.
     """
-    _propose(turn_id, now, newer)
+    for step in _open_steps(turn_id):
+        step.request["newer"] = _texts(newer)
+        step.save(update_fields=["request"])
+    _propose(turn_id, now)
 
 
 def let_go(conversation_id: int, *, now: datetime) -> None:
@@ -175,11 +195,6 @@ def let_go(conversation_id: int, *, now: datetime) -> None:
         _close(turn.pk, now)
         _go_on(turn.pk)
     desk().settle_conversation(conversation_id, now=now)
-
-
-def has_acted(turn_id: UUID) -> bool:
-    """Whether a tool ran, or may have run, that must not run twice."""
-    return Step.objects.filter(turn_id=turn_id, is_idempotent=False).exists()
 
 
 def _open_steps(turn_id: UUID) -> QuerySet[Step]:

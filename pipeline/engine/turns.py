@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import Any
 
 from django.db import transaction
@@ -24,7 +23,7 @@ from conversations.models import (
     Session,
     Tenant,
 )
-from pipeline.engine import holds, mailbox
+from pipeline.engine import bursts, holds, mailbox
 from pipeline.engine.mailbox import Claim
 from pipeline.engine.runner import MAX_ATTEMPTS
 from pipeline.models import (
@@ -37,7 +36,6 @@ from pipeline.models import (
     Turn,
     TurnStatus,
 )
-from pipeline.phases.command_dispatch import is_command
 from pipeline.phases.state import (
     AgentConfig,
     InboundMessage,
@@ -49,8 +47,6 @@ from pipeline.policies import risk
 from pipeline.policies.errors import Code, StaleError
 from pipeline.ports import ChatMessage, Role
 
-MAX_BURST = 50
-"""Messages answered together at most."""
 MAX_ABSORPTIONS = 3
 RATE_WINDOW = timedelta(minutes=1)
 
@@ -68,11 +64,9 @@ def begin(claim: Claim, *, now: datetime) -> TurnInput | None:
         return None
     conversation = _conversation_with_policy(claim.conversation_id)
     unfinished = waiting[0].turn
-    is_suspended = unfinished is not None and unfinished.status == TurnStatus.SUSPENDED
-    if is_suspended and not _start_over(unfinished, waiting, conversation, now):
+    events = _events_of(unfinished, waiting, conversation, now)
+    if not events:
         return None
-    together = conversation.channel.agent.burst_window_s > 0
-    events = [event for event in waiting if event.turn_id] if unfinished else next_burst(waiting, together)
     turn = (
         _resume(unfinished, claim) if unfinished else _open(events, conversation.policy_version, claim, now)
     )
@@ -82,42 +76,47 @@ def begin(claim: Claim, *, now: datetime) -> TurnInput | None:
         events,
         conversation,
         is_resumed=unfinished is not None,
-        leaves_waiting=len(events) < len(waiting) or len(waiting) == MAX_BURST,
+        leaves_waiting=len(events) < len(waiting) or len(waiting) == bursts.MAX_BURST,
     )
 
 
 def _waiting_events(conversation_id: int) -> list[ProcessedEvent]:
     """In arrival order, those of a running turn first."""
     waiting = ProcessedEvent.objects.filter(conversation_id=conversation_id).exclude(status=EventStatus.DONE)
-    return list(waiting.select_related("turn").order_by(F("turn_id").asc(nulls_last=True), "id")[:MAX_BURST])
+    return list(
+        waiting.select_related("turn").order_by(F("turn_id").asc(nulls_last=True), "id")[: bursts.MAX_BURST]
+    )
 
 
-def next_burst(waiting: Sequence[ProcessedEvent], together: bool) -> list[ProcessedEvent]:
-    """What is answered together: everything up to the first command; a command is answered by itself."""
-    if not together or is_command(waiting[0].payload["text"]):
-        return [waiting[0]]
-    return list(takewhile(lambda event: not is_command(event.payload["text"]), waiting))
+def _events_of(
+    unfinished: Turn | None, waiting: list[ProcessedEvent], conversation: Any, now: datetime
+) -> list[ProcessedEvent]:
+    """What the next turn, or the unfinished one, answers; none where that waits for a person."""
+    if unfinished is None:
+        return bursts.next_burst(waiting, together=conversation.channel.agent.burst_window_s > 0)
+    taken = [event for event in waiting if event.turn_id]
+    if unfinished.status == TurnStatus.SUSPENDED:
+        return _start_over(unfinished, taken, conversation, now)
+    return taken
 
 
-def _start_over(turn: Turn, waiting: Sequence[ProcessedEvent], conversation: Any, now: datetime) -> bool:
-    """The contact wrote again while the turn waited for a person: it decides anew over all of it.
+def _start_over(
+    turn: Turn, held: list[ProcessedEvent], conversation: Any, now: datetime
+) -> list[ProcessedEvent]:
+    """The contact wrote again while the turn waited for a person: it decides anew over all these events.
 
-    False where nothing new came, or where that has to wait for its own turn: people then decide in its knowledge.
+    None where nothing new came, or where that has to wait for its own turn: people then decide in its knowledge.
     """
-    fresh = [event for event in waiting if event.turn_id is None]
-    if not fresh:
-        return False
-    joins = conversation.channel.agent.burst_window_s > 0 and not is_command(fresh[0].payload["text"])
-    if not joins or len(fresh) == len(waiting) or holds.has_acted(turn.pk):
+    fresh = bursts.fresh(turn.conversation_id)
+    together = conversation.channel.agent.burst_window_s > 0
+    joining = bursts.joining(turn.pk, len(held), fresh, together)
+    if not joining:
         holds.propose_anew(turn.pk, fresh, now=now)
-        return False
-    joined = next_burst(fresh, together=True)
-    _take(joined, turn)
-    for event in joined:
-        event.turn = turn
+        return []
+    _take(joining, turn)
     holds.start_over(turn.pk, conversation.policy_version, now=now)
     turn.refresh_from_db()
-    return True
+    return [*held, *joining]
 
 
 def _conversation_with_policy(conversation_id: int) -> Any:
@@ -181,16 +180,10 @@ def absorb(turn_input: TurnInput) -> TurnInput | None:
     if turn_input.generation >= MAX_ABSORPTIONS:
         return None
     mailbox.hold(turn_input.conversation_id, turn_input.lease_epoch)
-    fresh = list(
-        ProcessedEvent.objects.filter(
-            conversation_id=turn_input.conversation_id, status=EventStatus.RECEIVED
-        ).order_by("id")[: MAX_BURST - len(turn_input.messages)]
-    )
-    if not fresh or is_command(fresh[0].payload["text"]):
+    fresh = bursts.fresh(turn_input.conversation_id)
+    burst = bursts.joining(turn_input.turn_id, len(turn_input.messages), fresh, together=True)
+    if not burst:
         return None
-    if holds.has_acted(turn_input.turn_id):
-        return None
-    burst = next_burst(fresh, together=True)
     _take(burst, Turn(pk=turn_input.turn_id))
     Turn.objects.filter(pk=turn_input.turn_id).update(generation=F("generation") + 1)
     announce(conversation_topic(turn_input.conversation_id))
@@ -262,7 +255,7 @@ def _recent_outcomes(event: ProcessedEvent, limit: int) -> list[str | None]:
     if event.requeues:
         return []
     newest = ProcessedEvent.objects.filter(conversation_id__in=[event.conversation_id], pk__lte=event.pk)
-    recent = newest.order_by("-pk").values_list("received_at", "outcome")[: limit + MAX_BURST]
+    recent = newest.order_by("-pk").values_list("received_at", "outcome")[: limit + bursts.MAX_BURST]
     return [outcome for received_at, outcome in recent if received_at > event.received_at - RATE_WINDOW]
 
 

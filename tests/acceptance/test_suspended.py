@@ -122,7 +122,18 @@ def test_worker_killed_while_it_sets_a_turn_aside_proposes_it_once(system: Syste
     system.manage("shell", "-c", DECIDE_ALL)
     comes_to_rest(system, within_s=120)
     sent = Counter(each["to"] for each in accepted_sends(system) if each["to"].startswith(f"55{seed:04}"))
-    assert (len(sent), set(sent.values())) == (20, {1})
+    assert set(sent.values()) == {1}
+    assert len(sent) + unknown_sends(system, seed) >= 20, "sent, or held up as unknown"
+
+
+def unknown_sends(system: System, seed: int) -> int:
+    query = """
+        SELECT count(*) FROM conversations_message AS message
+        JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
+        JOIN conversations_contact AS contact ON contact.id = conversation.contact_id
+        WHERE message.delivery = 'unknown' AND starts_with(contact.address, %s)
+    """
+    return int(system.rows(query, f"55{seed:04}")[0]["count"])
 
 
 def turns(system: System, seed: int) -> dict[str, int]:

@@ -61,16 +61,29 @@ def test_click_between_the_message_and_its_worker_is_late_too(held: Room) -> Non
     assert the_item() == seen
 
 
-def test_agent_that_answers_each_message_alone_proposes_anew_in_the_knowledge_of_the_next(held: Room) -> None:
-    held.configure(burst_window_s=0.0)
+def test_agent_that_answers_each_message_alone_proposes_anew_in_the_knowledge_of_the_next(room: Room) -> None:
+    room.configure(allowed_tools=["offer_voucher"])
+    room.say(VOUCHER)
+    room.work()
     before = the_item()
-    held.say("Are you there?")
-    held.work()
+    room.say("Are you there?")
+    room.work()
     after = the_item()
     assert after.pk != before.pk
     assert after.context["newer"] == ["Are you there?"]
-    held.work()
-    assert the_item() == after, "proposing it once more changes nothing"
+    decide(after, ReviewDecision.APPROVE)
+    room.work()
+    assert room.outcomes() == ["replied", "replied"]
+
+
+def test_what_waited_behind_the_turn_from_the_start_does_not_keep_it_from_being_decided(room: Room) -> None:
+    room.configure(allowed_tools=["offer_voucher"])
+    room.say(VOUCHER, "Are you there?")
+    room.work()
+    assert the_item().context["newer"] == ["Are you there?"]
+    decide(the_item(), ReviewDecision.APPROVE)
+    room.work()
+    assert room.outcomes() == ["replied", "replied"]
 
 
 def test_after_a_tool_has_acted_a_new_message_waits_and_people_see_it(held: Room) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from conversations.models import Delivery, Direction, Message
 from pipeline.models import EventStatus, Mailbox, ProcessedEvent, Turn, TurnStatus
+from review.models import APPROVALS, ReviewItem, ReviewStatus
 from tests.stateful.world import World
 
 ADDRESSES = ("ada", "ben")
@@ -31,6 +32,8 @@ class Book:
     epochs: Counter[int] = field(default_factory=Counter)
     risks: Counter[int] = field(default_factory=Counter)
     """How often a person took the risk of sending a message twice."""
+    approvals: Counter[str] = field(default_factory=Counter)
+    """How often a person approved a proposal made for a message."""
 
 
 @dataclass
@@ -53,18 +56,28 @@ class Rows:
     def running(self) -> list[Turn]:
         return list(Turn.objects.filter(status=TurnStatus.RUNNING))
 
+    @cached_property
+    def suspended(self) -> list[Turn]:
+        return list(Turn.objects.filter(status=TurnStatus.SUSPENDED))
+
+    @cached_property
+    def proposals(self) -> list[ReviewItem]:
+        return list(ReviewItem.objects.filter(status=ReviewStatus.OPEN, kind__in=APPROVALS))
+
 
 def check(book: Book, world: World) -> None:
     rows = Rows()
     every_event_is_on_the_ledger_once_and_knows_its_copies(rows, book)
     event_is_done_if_it_has_an_outcome_and_at_work_if_its_turn_runs(rows)
-    conversation_has_one_running_turn_at_most(rows)
+    conversation_has_one_unfinished_turn_at_most(rows)
+    turn_that_waits_for_a_person_has_something_to_decide(rows)
     nothing_waits_unseen(rows)
     events_of_a_conversation_are_answered_in_order(rows)
     epochs_only_rise(rows, book)
     message_is_accepted_once_unless_a_person_took_the_risk(rows, book, world)
     message_called_sent_was_accepted(rows, world)
     messages_of_a_conversation_are_accepted_in_order(rows, book, world)
+    approved_tool_ran_no_more_often_than_it_was_approved(book, world)
     tool_that_may_not_run_twice_ran_once_for_a_message(book, world)
 
 
@@ -75,19 +88,33 @@ def every_event_is_on_the_ledger_once_and_knows_its_copies(rows: Rows, book: Boo
 
 
 def event_is_done_if_it_has_an_outcome_and_at_work_if_its_turn_runs(rows: Rows) -> None:
-    running = {turn.pk for turn in rows.running}
+    running, suspended = ({turn.pk for turn in turns} for turns in (rows.running, rows.suspended))
     for event in rows.events:
         assert (event.status == EventStatus.DONE) == (event.outcome is not None)
         assert (event.status == EventStatus.PROCESSING) == (event.turn_id in running)
+        assert (event.status == EventStatus.HELD) == (event.turn_id in suspended)
 
 
-def conversation_has_one_running_turn_at_most(rows: Rows) -> None:
-    assert len(rows.running) == len({turn.conversation_id for turn in rows.running})
+def conversation_has_one_unfinished_turn_at_most(rows: Rows) -> None:
+    unfinished = [turn.conversation_id for turn in (*rows.running, *rows.suspended)]
+    assert len(unfinished) == len(set(unfinished))
+
+
+def turn_that_waits_for_a_person_has_something_to_decide(rows: Rows) -> None:
+    """And nothing is asked for a turn that does not wait."""
+    asked = [item.turn_id for item in rows.proposals]
+    assert set(asked) == {turn.pk for turn in rows.suspended}
+
+
+def approved_tool_ran_no_more_often_than_it_was_approved(book: Book, world: World) -> None:
+    for key, ran in world.asked.items():
+        assert ran <= book.approvals[key], key
 
 
 def nothing_waits_unseen(rows: Rows) -> None:
-    """Where an event or a message waits, the mailbox is due one day, or somebody holds it."""
+    """Where an event or a message waits, the mailbox is due one day, or somebody holds it, or a person is asked."""
     waiting = {event.conversation_id for event in rows.events if event.status != EventStatus.DONE}
+    waiting -= {turn.conversation_id for turn in rows.suspended}
     waiting |= {message.conversation_id for message in rows.replies if message.delivery in OPEN}
     heads = {head.pk: head for head in rows.mailboxes}
     for conversation_id in waiting:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ from hypothesis.stateful import (
 
 from conversations.models import ChannelKind, Delivery, Direction, Message
 from pipeline import dead_letters
-from pipeline.engine import database, mailbox, outbox, turns
+from pipeline.engine import database, holds, mailbox, outbox, turns
 from pipeline.engine.commit import commit
 from pipeline.engine.gate import Gate
 from pipeline.engine.journal import StepJournal
@@ -39,20 +40,33 @@ from pipeline.engine.mailbox import Claim
 from pipeline.engine.runner import run_turn
 from pipeline.engine.statuses import StatusUpdate
 from pipeline.ingress import operations
-from pipeline.models import EventKind, EventStatus, Mailbox, Outcome, ProcessedEvent, Step, Turn, TurnStatus
+from pipeline.models import (
+    UNFINISHED,
+    EventKind,
+    EventStatus,
+    Mailbox,
+    Outcome,
+    ProcessedEvent,
+    Step,
+    Turn,
+    TurnStatus,
+)
 from pipeline.phases.state import TurnInput, TurnState
 from pipeline.policies.errors import StaleError
 from pipeline.ports import Ports
 from pipeline.transports import base
 from pipeline.transports.base import InboundEvent
 from pipeline.wiring import LogTelemetry, TurnStore
+from review import decisions, expiry
+from review.decisions import LateError, Verdict
+from review.models import APPROVALS, ReviewDecision, ReviewItem, ReviewStatus
 from tests import factories
 from tests.stateful import rules
 from tests.stateful.rules import ADDRESSES, OPEN, SENT, Book, Expected
 from tests.stateful.world import DiedError, Hands, HeldError, Here, Model, Platform, Store, World, epoch_of
 
 LONG = os.environ.get("ZUPA_CHAOS") == "long"
-TEXTS = ("hello", "act", "act", "/help")
+TEXTS = ("hello", "act", "act", "ask", "ask", "/help")
 
 here = Here()
 chance = st.randoms(use_true_random=False)
@@ -91,6 +105,7 @@ class Engine(RuleBasedStateMachine):
             burst_window_s=burst_window_s, outage_policy=policy, rate_limit_per_minute=10_000
         )
         self.channel = factories.channel(agent=agent, kind=ChannelKind.WHATSAPP_CLOUD)
+        self.person = factories.user()
 
     # What platforms do
 
@@ -313,6 +328,27 @@ class Engine(RuleBasedStateMachine):
         assert taken == 1
         self.book.risks[message.pk] += 1
 
+    @precondition(lambda self: Turn.objects.filter(status=TurnStatus.SUSPENDED).exists())
+    @rule(random=chance, decision=st.sampled_from(["approve", "approve", "reject", "answer"]))
+    def decide(self, random: Any, decision: str) -> None:
+        """Refused only where the contact wrote again."""
+        item = random.choice(list(proposals()))
+        keys = list(ProcessedEvent.objects.filter(turn=item.turn).values_list("dedupe_key", flat=True))
+        verdict = Verdict(
+            decision=ReviewDecision(decision), fingerprint=item.fingerprint, reason="so", text="Me."
+        )
+        try:
+            decisions.decide(item.pk, verdict, by=self.person, now=timezone.now())
+        except LateError:
+            assert holds.has_news(item.turn_id, item.step_key)
+            return
+        self.book.approvals.update(keys * (decision == "approve"))
+
+    @rule()
+    def nobody_decides_in_time(self) -> None:
+        proposals().update(due_at=timezone.now())
+        expiry.expire(now=timezone.now(), limit=10)
+
     # What always holds
 
     @invariant()
@@ -330,6 +366,7 @@ class Engine(RuleBasedStateMachine):
         for _ in range(200):
             mailbox.expire_leases(dead_owners=list(Mailbox.objects.values_list("lease_owner", flat=True)))
             self.time_passes()
+            self.nobody_decides_in_time()
             self.claim(begins=False)
             if not self.workers:
                 break
@@ -348,7 +385,7 @@ class Engine(RuleBasedStateMachine):
 
     def everything_is_at_rest(self) -> None:
         assert not ProcessedEvent.objects.exclude(status=EventStatus.DONE).exists()
-        assert not Turn.objects.filter(status=TurnStatus.RUNNING).exists()
+        assert not Turn.objects.filter(status__in=UNFINISHED).exists()
         assert not Mailbox.objects.exclude(lease_owner="", due_at=None).exists()
         assert not Message.objects.filter(delivery__in=OPEN).exists()
         assert not Step.objects.filter(status="started", turn__status=TurnStatus.SUCCEEDED).exists()
@@ -356,6 +393,10 @@ class Engine(RuleBasedStateMachine):
             replies = Message.objects.filter(turn_id=event.turn_id, direction=Direction.OUT)
             assert replies.count() == 1, "answered, and with one reply"
         self.rules_hold()
+
+
+def proposals() -> QuerySet[ReviewItem]:
+    return ReviewItem.objects.filter(status=ReviewStatus.OPEN, kind__in=APPROVALS).order_by("pk")
 
 
 async def _in_silence(turn: TurnInput, phase: str) -> None:
@@ -371,7 +412,7 @@ def test_rules_of_the_engine_hold_whatever_happens() -> None:
     run_state_machine_as_test(
         Engine,
         settings=settings(
-            max_examples=1000 if LONG else 50,
+            max_examples=1000 if LONG else 40,
             stateful_step_count=60 if LONG else 40,
             derandomize=not LONG,
             deadline=None,

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -93,6 +93,8 @@ class World:
 
     acted: Counter[str] = field(default_factory=Counter)
     """How often the tool that may not run twice ran for a message."""
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often the tool that a person has to approve ran for a message."""
     accepted: list[UUID] = field(default_factory=list)
     """Our references of the messages that the platform took, in order."""
 
@@ -111,7 +113,8 @@ class Model:
             raise BreakerOpenError(Code.BREAKER_OPEN, "down")
         if self.befalls == "refuses":
             raise CredentialsError(Code.MODEL_CREDENTIALS, "no")
-        calls = () if self._has_acted(request) else (ToolCall("1", "act", "{}"),)
+        name = "ask" if "ask" in request.messages[-1].content else "act"
+        calls = () if self._has_acted(request) else (ToolCall("1", name, "{}"),)
         return Completion(
             text="" if calls else "Done.",
             tool_calls=calls,
@@ -123,28 +126,32 @@ class Model:
 
     def _has_acted(self, request: CompletionRequest) -> bool:
         *_, last = request.messages
-        asked = last.role is Role.USER and "act" in last.content
+        asked = last.role is Role.USER and ("act" in last.content or "ask" in last.content)
         return not (asked and request.tools)
 
 
 @dataclass
 class Hands:
-    """A `Tools` whose one tool may not run twice. `befalls`: "" | "dies before" | "dies after"."""
+    """A `Tools` whose tools may not run twice, `ask` only with a person's approval.
+
+    `befalls`: "" | "dies before" | "dies after".
+    """
 
     world: World
     befalls: str
 
     def specs(self, names: tuple[str, ...]) -> tuple[ToolSpec, ...]:
-        spec = ToolSpec(
+        act = ToolSpec(
             name="act", description="Acts.", parameters=NoArguments, timeout_s=5, is_idempotent=False
         )
-        return (spec,)
+        return (act, replace(act, name="ask", requires_approval=True))
 
     async def call(self, name: str, arguments: str, caller: ToolCaller) -> str:
         assert json.loads(arguments) == {}
         if self.befalls == "dies before":
             raise DiedError
-        self.world.acted.update(message.dedupe_key for message in caller.state.input.messages)
+        ran = self.world.asked if name == "ask" else self.world.acted
+        ran.update(message.dedupe_key for message in caller.state.input.messages)
         if self.befalls == "dies after":
             raise DiedError
         return "It has been done."
