@@ -10,10 +10,16 @@ from ninja.errors import HttpError, ValidationError
 from audit.middleware import request_id_of
 from pipeline.ingress import admission
 from pipeline.ingress.api import router as webhooks
-from pipeline.ingress.errors import BodyTooLargeError, SubscriptionRefusedError, UnknownChannelError
+from pipeline.ingress.errors import (
+    BodyTooLargeError,
+    IntakePausedError,
+    SubscriptionRefusedError,
+    UnknownChannelError,
+)
 from pipeline.transports.base import MalformedError, SignatureError
 
 RETRY_AFTER_S = 5
+INTAKE_RETRY_AFTER_S = 60
 
 api = NinjaAPI(title="Zupa", version="1", docs_url="/docs", urls_namespace="api")
 api.add_router("/webhooks", webhooks)
@@ -51,6 +57,12 @@ def _push_back(request: HttpRequest, error: Exception) -> HttpResponse:
     return response
 
 
+def _intake_paused(request: HttpRequest, error: Exception) -> HttpResponse:
+    response = _error(request, 503, "intake_paused", str(error))
+    response["Retry-After"] = str(INTAKE_RETRY_AFTER_S)
+    return response
+
+
 def _invalid(request: HttpRequest, error: Exception) -> HttpResponse:
     return _error(request, 422, "invalid", str(error))
 
@@ -63,6 +75,7 @@ Handler = Callable[[HttpRequest, Exception], HttpResponse]
 HANDLERS: dict[type[Exception], Handler] = {
     **dict.fromkeys(ANSWERS, _refuse),
     admission.PushBackError: _push_back,
+    IntakePausedError: _intake_paused,
     OperationalError: _database_away,
     InterfaceError: _database_away,
     ValidationError: _invalid,

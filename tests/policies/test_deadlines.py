@@ -36,6 +36,8 @@ INSIDE = {
     "Store.commit": "within the persistence phase's deadline",
     "Store.absorb": "within the turn's deadline",
     "Store.postpone": "one unit of database work, which gives up after database.OUTAGE_S",
+    "Store.set_aside": "one unit of database work, which gives up after database.OUTAGE_S",
+    "Controls.in_force": "one unit of database work, which gives up after database.OUTAGE_S",
 }
 """How each asynchronous method of a port is bounded."""
 
