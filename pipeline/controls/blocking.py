@@ -66,4 +66,6 @@ def unblock(entry_ids: Collection[int], *, by: User, reason: str, now: datetime)
 def _write(entry: BlocklistEntry, action: str, *, by: User, reason: str, now: datetime) -> None:
     entry._history_user = by  # type: ignore[attr-defined]  # simple-history reads it from here
     entry.save()
-    leave_evidence(action, "blocklist_entry", entry, by=by, reason=reason, now=now, names=entry.kind)
+    leave_evidence(
+        action, "blocklist_entry", entry, by=by, reason=reason, now=now, details={"kind": entry.kind}
+    )

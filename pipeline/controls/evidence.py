@@ -1,5 +1,6 @@
 """What the controls' operations share: the audit entry, and telling staff's pages."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,14 @@ from conversations.live import DASHBOARD, SWITCHES, announce
 
 
 def leave_evidence(
-    action: str, kind: str, row: Any, *, by: User | None, reason: str, now: datetime, **details: Any
+    action: str,
+    kind: str,
+    row: Any,
+    *,
+    by: User | None,
+    reason: str,
+    now: datetime,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """After the row is saved, in the same transaction. `by` None: time did it."""
     version = newest_version(row) if hasattr(row, "history") else {}
@@ -24,7 +32,7 @@ def leave_evidence(
             actor_kind=ActorKind.PERSON if by else ActorKind.SYSTEM,
             actor=by.get_username() if by else "",
             reason=reason,
-            details=details | version,
+            details={**(details or {}), **version},
             ids={"tenant_id": getattr(row, "tenant_id", None) or ""},
         ),
         now=now,

@@ -92,4 +92,4 @@ def _hash(token: str) -> str:
 def _write(key: ApiKey, action: str, *, by: User, reason: str, now: datetime) -> None:
     key._history_user = by  # type: ignore[attr-defined]  # simple-history reads it from here
     key.save()
-    leave_evidence(action, "api_key", key, by=by, reason=reason, now=now, scopes=key.scopes)
+    leave_evidence(action, "api_key", key, by=by, reason=reason, now=now, details={"scopes": key.scopes})

@@ -174,10 +174,9 @@ def _write(switch: Switch, action: str, *, by: User | None, reason: str, now: da
     switch._history_user = by  # type: ignore[attr-defined]  # simple-history reads it from here
     switch.save()
     story = {name: getattr(switch, name) for name in ("scope", "capability", "action", "tool")}
-    target = (
-        {} if switch.scope == SwitchScope.EVERYTHING else {"target": getattr(switch, f"{switch.scope}_id")}
-    )
-    leave_evidence(action, "switch", switch, by=by, reason=reason, now=now, **story, **target)
+    if switch.scope != SwitchScope.EVERYTHING:
+        story["target"] = getattr(switch, f"{switch.scope}_id")
+    leave_evidence(action, "switch", switch, by=by, reason=reason, now=now, details=story)
     begins = switch.status == SwitchStatus.ACTIVE and switch.action != SwitchAction.PAUSE
     if begins or (switch.status == SwitchStatus.ENDED and switch.active_since is not None):
         wake_concerned(switch)
