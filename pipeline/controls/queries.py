@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext
 
 from conversations.access import visible
 from pipeline.controls.concerned import COUNTED_UP_TO, BlastRadius, blast_radius
 from pipeline.models import BlocklistKind, Incident, Switch, SwitchStatus
-from pipeline.policies.switches import OFFERED, Capability, Subject, SwitchAction, SwitchScope
+from pipeline.policies.switches import Subject, SwitchScope
 
 __all__ = ["COUNTED_UP_TO", "BlastRadius", "blast_radius"]
 
@@ -60,12 +59,6 @@ def in_force_at(subject: Subject, at: datetime) -> list[Switch]:
     lasted = begun.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=at))
     lasted = lasted.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at))
     return list(lasted.select_related(*TARGETS, "requested_by", "ended_by").order_by("pk"))
-
-
-def effect(switch: Switch) -> str:
-    """What it does, in one plain sentence."""
-    offer = OFFERED.get((Capability(switch.capability), SwitchAction(switch.action)))
-    return gettext(offer.effect) if offer else ""
 
 
 def would_have_caught(kind: BlocklistKind, value: str, tenant_id: int | None, *, now: datetime) -> Caught:

@@ -17,7 +17,7 @@ from conversations.models import Conversation, Delivery, OutagePolicy, Owner
 from pipeline.agents import tool
 from pipeline.controls import operations, switchboard
 from pipeline.engine import outbox
-from pipeline.models import EventStatus, ProcessedEvent, Turn
+from pipeline.models import EventStatus, ProcessedEvent, Switch, Turn
 from pipeline.policies.switches import OFFERED
 from tests import factories
 from tests.controls.switching import lift, switch
@@ -282,7 +282,7 @@ def test_a_pause_that_comes_while_the_turn_runs_repeats_no_effect(room: Room) ->
     (key,) = room.say("#tool ring_bell {} #tool pause_replies {}")
     room.work()
     assert (rang, room.event(key).status, room.turn().attempts) == (["rang"], EventStatus.PROCESSING, 0)
-    lift(operations.Switch.objects.get())
+    lift(Switch.objects.get())
     room.work()
     assert (rang, room.outcome(key)[0]) == (["rang"], "replied")
 
