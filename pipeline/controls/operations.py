@@ -48,11 +48,14 @@ class Wanted:
 
 
 @transaction.atomic
-def set_switch(wanted: Wanted, *, by: User, now: datetime) -> Switch:
-    """In force at once, or pending where it needs a second person. Raises `ControlError`."""
+def set_switch(wanted: Wanted, *, by: User, now: datetime, only_tenant_id: int | None = None) -> Switch:
+    """In force at once, or pending where it needs a second person. Raises `ControlError`.
+
+    `only_tenant_id` narrows what may be switched further than the person's own tenants do.
+    """
     _check(wanted, now)
     targets = _targets(wanted)
-    require(by, "add_switch", targets.get("tenant_id"))
+    require(by, "add_switch", targets.get("tenant_id"), only_tenant_id=only_tenant_id)
     _refuse_repetition(wanted, targets)
     incident = Incident.objects.filter(closed_at__isnull=True).first()
     needs_another = wanted.scope is SwitchScope.EVERYTHING and incident is None
@@ -70,9 +73,10 @@ def set_switch(wanted: Wanted, *, by: User, now: datetime) -> Switch:
         active_since=None if needs_another else now,
         ends_at=wanted.ends_at,
     )
-    _write(
-        switch, "switch.requested" if needs_another else "switch.set", by=by, reason=switch.reason, now=now
-    )
+    if needs_another:
+        _write(switch, "switch.requested", by=by, reason=switch.reason, now=now)
+    else:
+        _write(switch, "switch.set", by=by, reason=switch.reason, now=now)
     return switch
 
 

@@ -45,6 +45,10 @@ def not_ended(user: User | None = None) -> QuerySet[Switch]:
     )
 
 
+def concerning_tenant(tenant_id: int) -> Q:
+    return Q(scope=SwitchScope.EVERYTHING) | Q(tenant_id=tenant_id)
+
+
 def open_incident() -> Incident | None:
     return Incident.objects.select_related("opened_by").filter(closed_at__isnull=True).first()
 

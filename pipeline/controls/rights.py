@@ -7,11 +7,11 @@ from conversations.access import may_see
 from pipeline.controls.errors import NotAllowedError
 
 
-def require(user: User, permission: str, tenant_id: int | None) -> None:
-    """`tenant_id` None: for all tenants at once. Raises `NotAllowedError`."""
+def require(user: User, permission: str, tenant_id: int | None, *, only_tenant_id: int | None = None) -> None:
+    """`tenant_id` None: for all tenants at once; `only_tenant_id`: of a key for one. Raises `NotAllowedError`."""
     if not user.is_active or not user.has_perm(f"pipeline.{permission}"):
         raise NotAllowedError(_("You have not the right to do this."))
-    if may_see(user, tenant_id):
+    if may_see(user, tenant_id) and only_tenant_id in (None, tenant_id):
         return
     if tenant_id is None:
         raise NotAllowedError(_("You may do this for your own tenants only, not for all of them."))

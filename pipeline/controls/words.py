@@ -35,3 +35,21 @@ def effect(switch: Switch) -> str:
     """What it does, in one plain sentence."""
     offer = OFFERED.get((Capability(switch.capability), SwitchAction(switch.action)))
     return _(offer.effect) if offer else ""
+
+
+def as_json(switch: Switch) -> dict[str, Any]:
+    """For scripts: `manage.py status --json` and the API."""
+    return {
+        "id": switch.pk,
+        "scope": switch.scope,
+        "target_id": None if switch.scope == SwitchScope.EVERYTHING else target(switch).pk,
+        "capability": switch.capability,
+        "tool": switch.tool,
+        "action": switch.action,
+        "status": switch.status,
+        "reason": switch.reason,
+        "requested_by": switch.requested_by.get_username(),
+        "approved_by": switch.approved_by.get_username() if switch.approved_by else None,
+        "active_since": switch.active_since.isoformat() if switch.active_since else None,
+        "ends_at": switch.ends_at.isoformat() if switch.ends_at else None,
+    }
