@@ -17,7 +17,15 @@ from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, Outcome, ProcessedEvent
 
 OWNER_EPOCH = Conversation.objects.filter(pk=OuterRef("conversation_id")).values("owner_epoch")
-REQUEUEABLE = (Outcome.FAILED, Outcome.NEEDS_HUMAN, Outcome.EXPIRED, Outcome.SHED, Outcome.RATE_LIMITED)
+REQUEUEABLE = (
+    Outcome.FAILED,
+    Outcome.NEEDS_HUMAN,
+    Outcome.EXPIRED,
+    Outcome.SHED,
+    Outcome.RATE_LIMITED,
+    Outcome.SILENCED,
+    Outcome.BLOCKED,
+)
 
 
 def requeueable(events: QuerySet[ProcessedEvent]) -> QuerySet[ProcessedEvent]:

@@ -147,7 +147,7 @@ class ApiKeyAdmin(ActingAdmin, SimpleHistoryAdmin, AskingAdmin):
         return visible(super().get_queryset(request), person(request))
 
     def perform(self, request: HttpRequest, form: KeyForm) -> HttpResponse:
-        """The one page that shows the token; no browser keeps it."""
+        """The one page that shows the token; no browser keeps a page of the admin."""
         cleaned = form.cleaned_data
         made = keys.create_key(
             name=cleaned["name"],
@@ -163,9 +163,7 @@ class ApiKeyAdmin(ActingAdmin, SimpleHistoryAdmin, AskingAdmin):
             "token": made.token,
             "address": address(made.key),
         }
-        response = TemplateResponse(request, "admin/pipeline/apikey/created.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/pipeline/apikey/created.html", context)
 
     def empty_state(self) -> EmptyState:
         return EmptyState(title=_("No key yet"), text=_("A key lets a script set and lift switches."))

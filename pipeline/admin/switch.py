@@ -111,10 +111,9 @@ class SwitchAdmin(SimpleHistoryAdmin, AskingAdmin):
     def preview(self, form: SwitchForm) -> dict[str, Any]:
         wanted = form.wanted()
         radius = blast_radius(wanted.scope, wanted.target_id)
-        target = form.cleaned_data.get(wanted.scope.value) if wanted.target_id else ""
         return {
             "heading": words.switched(wanted.capability, wanted.action, wanted.tool),
-            "over": f"{ScopeWord(wanted.scope).label} {target}".strip(),
+            "over": f"{ScopeWord(wanted.scope).label} {operations.target_of(wanted) or ''}".strip(),
             "effect": gettext(OFFERED[wanted.capability, wanted.action].effect),
             "tone": tones.SWITCH_ACTION[wanted.action],
             "radius": radius,

@@ -100,11 +100,17 @@ def _targets(wanted: Wanted) -> dict[str, int]:
         if wanted.target_id is not None:
             raise InvalidError(_("A switch over everything names nobody."))
         return {}
-    record: Any = TARGETS[wanted.scope]._default_manager.filter(pk=wanted.target_id).first()
+    record = target_of(wanted)
     if record is None:
         raise InvalidError(_("Whom or what the switch is for does not exist."))
     tenant_id = record.pk if wanted.scope is SwitchScope.TENANT else record.tenant_id
     return {"tenant_id": tenant_id, f"{wanted.scope}_id": record.pk}
+
+
+def target_of(wanted: Wanted) -> Any:
+    """The record that it would be over; None over everything, and where there is none."""
+    model = TARGETS.get(wanted.scope)
+    return model._default_manager.filter(pk=wanted.target_id).first() if model else None
 
 
 def _refuse_repetition(wanted: Wanted, targets: dict[str, int]) -> None:

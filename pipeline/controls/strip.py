@@ -33,6 +33,7 @@ class Strip:
     incident: Incident | None
     is_live: bool
     may_view: bool
+    may_view_incident: bool
     now: datetime
 
     def __bool__(self) -> bool:
@@ -43,7 +44,7 @@ def strip_for(user: User, *, now: datetime) -> Strip:
     """One query for the switches, one for an incident; a third where the user's tenants are not known yet."""
     switches = list(queries.not_ended(user)[: MOST + 1])
     may_lift = user.has_perm("pipeline.change_switch")
-    lines = [_line(switch, user, may_lift) for switch in switches[:MOST]]
+    lines = [_line(switch, user, may_lift) for switch in sorted(switches[:MOST], key=_weight)]
     return Strip(
         lines=lines[:SHOWN],
         more=lines[SHOWN:],
@@ -51,8 +52,14 @@ def strip_for(user: User, *, now: datetime) -> Strip:
         incident=queries.open_incident(),
         is_live=may_watch(user),
         may_view=user.has_perm("pipeline.view_switch"),
+        may_view_incident=user.has_perm("pipeline.view_incident"),
         now=now,
     )
+
+
+def _weight(switch: Switch) -> tuple[bool, bool, int]:
+    """What is over everything first, then what waits for somebody, then the newest."""
+    return switch.scope != SwitchScope.EVERYTHING, switch.status != SwitchStatus.PENDING, -switch.pk
 
 
 def may_watch(user: User | AnonymousUser) -> bool:
