@@ -107,16 +107,10 @@ class _Run:
                 await self._decide_with_all_that_waits()
         except (StaleError, OperationalError, InterfaceError):
             raise
-        except HeldError as held:
-            await self.ports.store.suspend(self.state, held.proposals)
-            return Postponed(None)
+        except (HeldError, PausedError) as wait:
+            return await self._wait(wait)
         except UnknownError as error:
             self.fail(error.code, error.detail, Outcome.NEEDS_HUMAN)
-        except PausedError:
-            await self.ports.store.set_aside(self.state.input)
-            return Postponed(PAUSED_S)
-        except StoppedError as error:
-            self.refuse(error.code, error.detail)
         except PipelineError as error:
             return await self._fail_or_postpone(error)
         except TimeoutError:
@@ -148,10 +142,20 @@ class _Run:
             if self.state.decision is not None:
                 return
 
+    async def _wait(self, wait: HeldError | PausedError) -> Postponed:
+        """For a person's decision, or until a switch is lifted."""
+        if isinstance(wait, HeldError):
+            await self.ports.store.suspend(self.state, wait.proposals)
+            return Postponed(None)
+        await self.ports.store.set_aside(self.state.input)
+        return Postponed(PAUSED_S)
+
     async def _fail_or_postpone(self, error: PipelineError) -> Postponed | None:
-        """The last rung of the agent's ladder, where a model does not answer."""
+        """The last rung of the agent's ladder, where a model does not answer; a switch that stops it refuses."""
         policy = self.state.input.agent.outage_policy
-        if not isinstance(error, TransientError) or policy is OutagePolicy.REPLY:
+        if isinstance(error, StoppedError):
+            self.refuse(error.code, error.detail)
+        elif not isinstance(error, TransientError) or policy is OutagePolicy.REPLY:
             self.fail(error.code, error.detail)
         elif datetime.now(UTC) - self.state.input.now > LONGEST_OUTAGE:
             self.fail(error.code, error.detail, Outcome.EXPIRED)
