@@ -15,6 +15,8 @@ from django.db import connection, transaction
 
 NOTIFY_CHANNEL = "zupa_live"
 DASHBOARD = "dashboard"
+SWITCHES = "switches"
+"""What is switched, and what waits for a second person: the strip on top of every staff page."""
 
 
 def conversation_topic(conversation_id: int) -> str:

@@ -6,4 +6,12 @@ class PipelineConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "pipeline"
     verbose_name = _("Pipeline")
-    audited = {"breaker": "Breaker", "event": "ProcessedEvent", "turn": "Turn"}
+    audited = {
+        "api_key": "ApiKey",
+        "blocklist_entry": "BlocklistEntry",
+        "breaker": "Breaker",
+        "event": "ProcessedEvent",
+        "incident": "Incident",
+        "switch": "Switch",
+        "turn": "Turn",
+    }

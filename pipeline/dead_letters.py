@@ -17,7 +17,10 @@ from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, Outcome, ProcessedEvent
 
 OWNER_EPOCH = Conversation.objects.filter(pk=OuterRef("conversation_id")).values("owner_epoch")
-REQUEUEABLE = (Outcome.FAILED, Outcome.NEEDS_HUMAN, Outcome.EXPIRED, Outcome.SHED, Outcome.RATE_LIMITED)
+DEAD = (Outcome.FAILED, Outcome.NEEDS_HUMAN, Outcome.EXPIRED, Outcome.SHED, Outcome.RATE_LIMITED)
+"""What did not go well: a person should look."""
+REQUEUEABLE = (*DEAD, Outcome.SILENCED, Outcome.BLOCKED)
+"""What a person kept from being answered, too: by a switch or the blocklist, perhaps by mistake."""
 
 
 def requeueable(events: QuerySet[ProcessedEvent]) -> QuerySet[ProcessedEvent]:

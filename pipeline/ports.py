@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from pipeline.policies.calls import Call
 from pipeline.policies.errors import Code
+from pipeline.policies.switches import Capability, SwitchAction
 
 if TYPE_CHECKING:
     from pipeline.phases.state import TurnInput, TurnState
@@ -85,7 +86,7 @@ class Completion:
 class Effect:
     """One thing done outside. `key` names it within its turn, the same on every attempt.
 
-    `breaker` names the circuit breaker that guards it, empty for none.
+    `breaker` names the circuit breaker that guards it, empty for none. `is_fallback`: a lower rung of a ladder.
     """
 
     key: str
@@ -95,6 +96,7 @@ class Effect:
     is_idempotent: bool
     deadline_s: float
     breaker: str = ""
+    is_fallback: bool = False
 
 
 class ProposalKind(StrEnum):
@@ -149,8 +151,8 @@ class HeldError(Exception):
 
 
 class Journal(Protocol):
-    async def ask(self, proposal: Proposal) -> Ruling:
-        """What a person decided on it, on record. Idempotent. Raises `HeldError` until somebody has."""
+    def ruling(self, key: str) -> Ruling | None:
+        """What a person decided on the proposal of that key, None until somebody has. Idempotent."""
 
     async def perform(self, effect: Effect, run: Callable[[UUID], Awaitable[Json]]) -> Json:
         """The recorded response of `effect`, or that of `run(idempotency_key)`, recorded. Idempotent.
@@ -200,6 +202,16 @@ class Store(Protocol):
         Raises `StaleError` when the lease is lost, or when the conversation changed hands meanwhile.
         """
 
+    async def set_aside(self, turn: "TurnInput") -> None:
+        """As `postpone`, and nothing is asked anew: it goes on where it is. Not idempotent, harmless to repeat."""
+
+
+class Controls(Protocol):
+    async def in_force(
+        self, capability: Capability, turn: "TurnInput", tool: str = ""
+    ) -> SwitchAction | None:
+        """What a person switched for this turn, at most `FRESH_S` old. Idempotent."""
+
 
 class Telemetry(Protocol):
     def emit(self, event: str, fields: Mapping[str, object]) -> None:
@@ -213,6 +225,7 @@ class Ports:
     journal: Journal
     store: Store
     telemetry: Telemetry
+    controls: Controls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

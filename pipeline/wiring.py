@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from pipeline.controls.switchboard import Switchboard
 from pipeline.engine import holds, turns
 from pipeline.engine.commit import commit
 from pipeline.engine.database import in_database
@@ -44,6 +45,9 @@ class TurnStore:
         await in_database(holds.suspend, state, proposals, now=timezone.now())
         passing(FaultPoint.SUSPENDED)
 
+    async def set_aside(self, turn: TurnInput) -> None:
+        await in_database(turns.set_aside, turn)
+
 
 class LogTelemetry:
     """The `Telemetry` port."""
@@ -62,7 +66,12 @@ class World:
     def ports(self, journal: StepJournal) -> Ports:
         """For one turn."""
         return Ports(
-            model=self.model, tools=self.tools, journal=journal, store=TurnStore(), telemetry=LogTelemetry()
+            model=self.model,
+            tools=self.tools,
+            journal=journal,
+            store=TurnStore(),
+            telemetry=LogTelemetry(),
+            controls=Switchboard(),
         )
 
 

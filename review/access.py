@@ -9,7 +9,8 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
-from conversations.live import DASHBOARD
+from conversations.live import DASHBOARD, SWITCHES
+from pipeline.controls.strip import may_watch
 
 Visitor = User | AnonymousUser
 
@@ -27,7 +28,9 @@ def may_open_console(visitor: Visitor) -> bool:
 
 
 def may_watch_anything(visitor: Visitor) -> bool:
-    return is_staff(visitor) and (visitor.has_perm(VIEW_CONVERSATION) or visitor.has_perm(VIEW_TURN))
+    return is_staff(visitor) and (
+        visitor.has_perm(VIEW_CONVERSATION) or visitor.has_perm(VIEW_TURN) or may_watch(visitor)
+    )
 
 
 def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
@@ -37,6 +40,8 @@ def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
 def _may_watch(visitor: Visitor, topic: str) -> bool:
     if not is_staff(visitor):
         return False
+    if topic == SWITCHES:
+        return may_watch(visitor)
     if topic == DASHBOARD:
         return visitor.has_perm(VIEW_TURN) or visitor.has_perm(VIEW_CONVERSATION)
     return bool(CONVERSATION_TOPIC.fullmatch(topic)) and visitor.has_perm(VIEW_CONVERSATION)

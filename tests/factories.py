@@ -30,6 +30,8 @@ from conversations.models import (
 )
 from pipeline.models import (
     UNFINISHED,
+    ApiKey,
+    ApiScope,
     BlocklistEntry,
     BlocklistKind,
     Breaker,
@@ -376,6 +378,19 @@ def blocklist_entry(**fields: Any) -> BlocklistEntry:
         "created_at": timezone.now(),
     }
     return BlocklistEntry.objects.create(**defaults | fields)
+
+
+def api_key(**fields: Any) -> ApiKey:
+    """One that opens nothing: nobody knows its token."""
+    fields["created_by"] = fields.get("created_by") or user()
+    defaults = {
+        "name": "A script",
+        "prefix": f"zk_{next(_numbers)}",
+        "token_hash": "0" * 64,
+        "scopes": [ApiScope.READ_SWITCHES],
+        "created_at": timezone.now(),
+    }
+    return ApiKey.objects.create(**defaults | fields)
 
 
 def canned_reply(**fields: Any) -> CannedReply:

@@ -18,7 +18,7 @@ from pipeline.admin.hints import first_message_hint
 from pipeline.health.figures import Figures, read, scope_of
 from pipeline.health.problem import Problem, Subject
 from pipeline.health.problems import problems
-from pipeline.models import Breaker, HousekeepingRun, Mailbox, Outcome, ProcessedEvent, Turn, Worker
+from pipeline.models import Breaker, HousekeepingRun, Mailbox, Outcome, ProcessedEvent, Switch, Turn, Worker
 
 FRAGMENT = "admin/dashboard/fragment.html"
 PLACES = {
@@ -29,6 +29,8 @@ PLACES = {
     Subject.FAILED_SENDS: (Message, "delivery__exact=failed"),
     Subject.BREAKERS: (Breaker, "state__exact=open"),
     Subject.CHANNELS: (Channel, ""),
+    Subject.SWITCHES: (Switch, "status__exact=active"),
+    Subject.APPROVALS: (Switch, "status__exact=pending"),
     Subject.TOOLS: (Worker, ""),
     Subject.HOUSEKEEPING: (HousekeepingRun, ""),
     Subject.SHED: (ProcessedEvent, "outcome=shed"),

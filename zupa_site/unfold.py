@@ -25,7 +25,11 @@ def unfold(environment: Environment) -> dict[str, Any]:
         "BORDER_RADIUS": "8px",
         "ENVIRONMENT": None if environment.production else "zupa_site.unfold.development",
         "DASHBOARD_CALLBACK": "zupa_site.dashboard.callback",
-        "STYLES": [lambda request: static("pipeline/admin.css")],
+        "STYLES": [
+            lambda request: static("pipeline/admin.css"),
+            lambda request: static("pipeline/strip.css"),
+        ],
+        "SCRIPTS": [lambda request: static("review/live.js")],
         "COLORS": {"primary": TEAL},
         "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
     }
@@ -115,6 +119,15 @@ NAVIGATION = [
             _item(_("Queued tasks"), "notifications_active", "pipeline", "queuedtask"),
             _item(_("Failed tasks"), "error", "django_q", "failure"),
             _item(_("Housekeeping"), "cleaning_services", "pipeline", "housekeepingrun"),
+        ],
+    },
+    {
+        "title": _("Controls"),
+        "items": [
+            _item(_("Switches"), "toggle_on", "pipeline", "switch"),
+            _item(_("Blocklist"), "block", "pipeline", "blocklistentry"),
+            _item(_("Incidents"), "emergency_home", "pipeline", "incident"),
+            _item(_("API keys"), "key", "pipeline", "apikey"),
         ],
     },
     {

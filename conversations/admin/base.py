@@ -25,6 +25,7 @@ def _person(request: HttpRequest) -> User:
 
 
 class ConfigurationAdmin(SimpleHistoryAdmin, StaffAdmin):
+    change_form_outer_before_template = "admin/parts/offers.html"
     list_fullwidth = False
     warn_unsaved_form = True
 

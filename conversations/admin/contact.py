@@ -11,6 +11,7 @@ from conversations.models import Contact, Conversation
 
 @admin.register(Contact)
 class ContactAdmin(ReadOnlyAdmin):
+    change_form_outer_before_template = "admin/parts/offers.html"
     list_display = ("__str__", "address", "channel", "tenant", "created")
     list_select_related = ("channel", "tenant")
     list_filter = (("channel", AutocompleteSelectFilter), ("tenant", AutocompleteSelectFilter))

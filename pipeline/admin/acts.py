@@ -102,7 +102,7 @@ REQUEUE = Act(
     icon="replay",
     possible=dead_letters.requeueable,
     refusal=_(
-        "Only what failed, expired, was shed, rate limited or left to a person goes back into the queue, "
+        "Only what failed, expired, was shed, rate limited, silenced, blocked or left to a person goes back, "
         "and only while its content is still kept."
     ),
     announcement=_to_requeue,

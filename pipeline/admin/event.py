@@ -53,7 +53,7 @@ class OutcomeFilter(DropdownFilter):
         if wanted == TROUBLE:
             return queryset.filter(outcome__in=queries.TROUBLE)
         if wanted == DEAD:
-            return queryset.filter(outcome__in=dead_letters.REQUEUEABLE)
+            return queryset.filter(outcome__in=dead_letters.DEAD)
         return queryset.filter(outcome=wanted) if wanted else queryset
 
 

@@ -1,7 +1,17 @@
 """How the states of this app look."""
 
 from audit.staff.show import Tone, Tones
-from pipeline.models import BreakerState, EventStatus, Outcome, StepKind, StepStatus, TurnStatus, WorkerKind
+from pipeline.models import (
+    BreakerState,
+    EventStatus,
+    Outcome,
+    StepKind,
+    StepStatus,
+    SwitchAction,
+    SwitchStatus,
+    TurnStatus,
+    WorkerKind,
+)
 
 EVENT_STATUS: Tones = {
     EventStatus.RECEIVED: Tone.NEUTRAL,
@@ -45,3 +55,13 @@ BREAKER: Tones = {
     BreakerState.HALF_OPEN: Tone.WARNING,
 }
 WORKER_KIND: Tones = {WorkerKind.SUPERVISOR: Tone.NEUTRAL, WorkerKind.EXECUTOR: Tone.INFO}
+SWITCH_STATUS: Tones = {
+    SwitchStatus.PENDING: Tone.INFO,
+    SwitchStatus.ACTIVE: Tone.WARNING,
+    SwitchStatus.ENDED: Tone.NEUTRAL,
+}
+SWITCH_ACTION: Tones = {
+    SwitchAction.PAUSE: Tone.WARNING,
+    SwitchAction.DEGRADE: Tone.INFO,
+    SwitchAction.STOP: Tone.DANGER,
+}

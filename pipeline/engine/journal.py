@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID, uuid5
@@ -19,16 +19,26 @@ from django.utils import timezone
 
 from conversations.live import announce, conversation_topic
 from pipeline.cleaning import storable
+from pipeline.controls.switchboard import Switchboard
 from pipeline.engine import mailbox
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
 from pipeline.models import Step, StepStatus
+from pipeline.phases.obedience import obey
 from pipeline.phases.state import TurnInput
 from pipeline.policies.calls import CALLS, Call
-from pipeline.policies.errors import Code, PipelineError, TransientError, UnknownError, recorded
+from pipeline.policies.errors import (
+    Code,
+    PipelineError,
+    StoppedError,
+    TransientError,
+    UnknownError,
+    recorded,
+)
 from pipeline.policies.retries import RETRIES_A_TURN, RetryDecision, Tried
-from pipeline.ports import Effect, HeldError, Json, Proposal, Ruling, Verdict
+from pipeline.policies.switches import Capability
+from pipeline.ports import Controls, Effect, Json, Ruling, Verdict
 
 TIMEOUT_CODES = {Call.MODEL: Code.MODEL_TIMEOUT, Call.TOOL: Code.TOOL_TIMEOUT}
 
@@ -54,6 +64,7 @@ class StepJournal:
     gate: Gate
     recorded: dict[str, Step]
     retries_left: int = RETRIES_A_TURN
+    controls: Controls = field(default_factory=Switchboard)
 
     @classmethod
     async def open(cls, turn: TurnInput, gate: Gate) -> "StepJournal":
@@ -64,6 +75,7 @@ class StepJournal:
         step = self.recorded.get(effect.key)
         if step is not None and (step.finished_at is not None or not step.is_idempotent):
             return self._replay(step)
+        await self._obey(effect)
         passing(FaultPoint.STEP_BEFORE)
         if not effect.is_idempotent:
             key = self._idempotency_key(effect)
@@ -78,12 +90,25 @@ class StepJournal:
         assert ending.response is not None
         return ending.response
 
-    async def ask(self, proposal: Proposal) -> Ruling:
-        """See `pipeline.ports.Journal`. What is not on record yet is written when the turn is suspended."""
-        step = self.recorded.get(proposal.key)
+    def ruling(self, key: str) -> Ruling | None:
+        """See `pipeline.ports.Journal`. What is proposed is written when the turn is suspended."""
+        step = self.recorded.get(key)
         if step is None or step.response is None:
-            raise HeldError((proposal,))
+            return None
         return Ruling(**{**step.response, "verdict": Verdict(step.response["verdict"])})
+
+    async def _obey(self, effect: Effect) -> None:
+        """Raises what a switch says about the effect: kept on record, except for a pause, which is no end."""
+        try:
+            if effect.call is Call.TOOL:
+                await obey(self.controls, Capability.TOOL, self.turn, effect.name)
+            elif await obey(self.controls, Capability.MODEL, self.turn) and not effect.is_fallback:
+                raise TransientError(Code.SWITCH_DEGRADED, f"A switch keeps {effect.name} from being asked.")
+        except (StoppedError, TransientError) as error:
+            now = timezone.now()
+            refused = Ending(_status(error), now, now, attempts=0, decisions=(), error=error)
+            await in_database(_write_ending, self.turn, effect, self._idempotency_key(effect), refused)
+            raise
 
     def _replay(self, step: Step) -> Json:
         if step.response is not None:

@@ -123,6 +123,15 @@ def clear_due(conversation_id: int, lease_epoch: int) -> None:
             raise _lease_lost(conversation_id)
 
 
+def look_again(conversation_id: int, *, in_s: float) -> None:
+    """Make it due after that long. Under the lock of `clear_due`, so that whoever wakes it meanwhile comes after."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pipeline_mailbox SET due_at = now() + make_interval(secs => %s) WHERE conversation_id = %s",
+            [in_s, conversation_id],
+        )
+
+
 def hold(conversation_id: int, lease_epoch: int) -> None:
     """Keep the lease from ending before the caller's transaction does. Raises `StaleError` when it is lost."""
     with connection.cursor() as cursor:

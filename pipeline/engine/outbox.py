@@ -9,10 +9,11 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F
 from django.utils import timezone
 
 from audit.operations import Fact, record
@@ -20,11 +21,13 @@ from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import DELIVERY_RANK, Channel, Delivery, Message
 from pipeline.cleaning import storable
+from pipeline.controls import switchboard
 from pipeline.engine import mailbox
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
+from pipeline.models import Switch
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import (
     AccountError,
@@ -36,13 +39,11 @@ from pipeline.policies.errors import (
     UnknownError,
 )
 from pipeline.policies.retries import Tried
+from pipeline.policies.switches import PAUSED_S, Capability, Rule, SwitchAction, strictest
 from pipeline.ports import ChannelConfig, OutboundMessage, Sender
 
 logger = structlog.get_logger(__name__)
 
-
-PAUSED_S = 300.0
-"""How often a conversation of a paused channel looks again; resuming the channel wakes it at once."""
 
 Senders = Mapping[str, Sender]
 """By channel kind."""
@@ -101,24 +102,47 @@ async def _send_in_time(sender: Sender, sending: Sending) -> str:
 
 @transaction.atomic
 def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | None:
-    """Mark the next queued message `sending`, if the lease, the channel and the conversation's owner allow it."""
+    """Mark the next queued message `sending`, if lease, channel, switches and the conversation's owner allow it."""
     messages = _open_messages(claim)
     if not messages:
         return None
+    rules = switchboard.read_if(messages[0].is_switched)
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
     for message in messages:
         if _was_interrupted(message, claim) and not senders[message.channel.kind].sends_idempotently:
             _mark_interrupted(message, now)
             continue
-        if message.channel.paused_at:
+        switched = _switched(message, rules)
+        if message.channel.paused_at or switched is SwitchAction.PAUSE:
             return Wait(PAUSED_S)
+        if switched is SwitchAction.STOP:
+            _stop(message, claim, now)
+            continue
         if message.send_after and message.send_after > now:
             return Wait((message.send_after - now).total_seconds())
         if owner_epoch != message.owner_epoch:
-            _withdraw(message, now)
-        elif _mark_sending(message, claim):
+            story = "The conversation changed hands before this was sent."
+            _withdraw(message, Code.SEND_OWNER_CHANGED, story, now)
+        elif _mark_sending(message, claim, rules):
             return _sending(message)
+        else:
+            return Wait(0.0)
     return None
+
+
+def _switched(message: Message, rules: tuple[Rule, ...]) -> SwitchAction | None:
+    conversation = message.conversation
+    subject = switchboard.subject_at(message.channel, conversation.pk, conversation.contact_id)
+    rule = strictest(rules, subject, Capability.OUTBOUND)
+    return rule.action if rule else None
+
+
+def _stop(message: Message, claim: Claim, now: datetime) -> None:
+    """Of one that was interrupted nobody knows whether it went out: it is not said to be withdrawn."""
+    if _was_interrupted(message, claim):
+        _mark_interrupted(message, now)
+    else:
+        _withdraw(message, Code.SWITCH_STOPPED, "A switch stopped it before it was sent.", now)
 
 
 def _was_interrupted(message: Message, claim: Claim) -> bool:
@@ -126,19 +150,24 @@ def _was_interrupted(message: Message, claim: Claim) -> bool:
     return message.delivery == Delivery.SENDING and message.lease_epoch != claim.lease_epoch
 
 
-def _open_messages(claim: Claim) -> list[Message]:
+def _open_messages(claim: Claim) -> list[Any]:
+    """Oldest first, each with `is_switched`: whether any switch is in force."""
     return list(
         Message.objects.filter(
             conversation_id=claim.conversation_id, delivery__in=[Delivery.QUEUED, Delivery.SENDING]
         )
         .select_related("channel", "conversation__contact")
+        .annotate(is_switched=switchboard.any_in_force())
         .order_by("id")[:20]
     )
 
 
-def _mark_sending(message: Message, claim: Claim) -> bool:
-    """False where a status settled it just now."""
-    marked = Message.objects.filter(pk=message.pk, delivery=message.delivery).update(
+def _mark_sending(message: Message, claim: Claim, rules: tuple[Rule, ...]) -> bool:
+    """False where a status settled it just now, or where a switch came that `rules` do not know."""
+    known = [rule.id for rule in rules]
+    news = Switch.objects.filter(switchboard.COUNTS, capability=Capability.OUTBOUND).exclude(pk__in=known)
+    unsettled = Message.objects.filter(~Exists(news), pk=message.pk, delivery=message.delivery)
+    marked = unsettled.update(
         delivery=Delivery.SENDING, attempts=F("attempts") + 1, lease_epoch=claim.lease_epoch
     )
     announce(conversation_topic(message.conversation_id))
@@ -171,13 +200,11 @@ def _mark_interrupted(message: Message, now: datetime) -> None:
     _write_unknown(message, error, now)
 
 
-def _withdraw(message: Message, now: datetime) -> None:
+def _withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
     Message.objects.filter(pk=message.pk).update(
-        delivery=Delivery.WITHDRAWN,
-        error_code=Code.SEND_OWNER_CHANGED,
-        error_detail="The conversation changed hands before this was sent.",
+        delivery=Delivery.WITHDRAWN, error_code=code, error_detail=detail
     )
-    _record(message, "message.withdrawn", Code.SEND_OWNER_CHANGED, now)
+    _record(message, "message.withdrawn", code, now)
     announce(conversation_topic(message.conversation_id))
 
 

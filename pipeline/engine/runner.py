@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 
 from audit import correlation
 from pipeline.phases import CLOSING_PHASES, PHASES, Phase
+from pipeline.phases.obedience import obey
 from pipeline.phases.state import (
     Decision,
     OutagePolicy,
@@ -21,7 +22,16 @@ from pipeline.phases.state import (
     TurnState,
 )
 from pipeline.policies.deadlines import DEADLINES
-from pipeline.policies.errors import Code, PipelineError, StaleError, TransientError, UnknownError
+from pipeline.policies.errors import (
+    Code,
+    PausedError,
+    PipelineError,
+    StaleError,
+    StoppedError,
+    TransientError,
+    UnknownError,
+)
+from pipeline.policies.switches import PAUSED_S, Capability
 from pipeline.ports import HeldError, Ports
 
 logger = structlog.get_logger(__name__)
@@ -34,13 +44,15 @@ OUTAGE_PAUSE_S = 20.0
 """How long a turn that waits for its model rests before it asks again."""
 
 LONGEST_OUTAGE = timedelta(hours=1)
+ANSWERS = (Outcome.REPLIED, Outcome.COMMAND)
+"""What a switch over replies keeps from being said."""
 
 OnSlowPhase = Callable[[TurnInput, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """The turn waits: for its model, by its agent's policy, and goes on after `seconds`; None: until it is woken."""
+    """The turn waits: for its model, a switch or a person. It goes on after `seconds`; None: once it is woken."""
 
     seconds: float | None
 
@@ -95,9 +107,8 @@ class _Run:
                 await self._decide_with_all_that_waits()
         except (StaleError, OperationalError, InterfaceError):
             raise
-        except HeldError as held:
-            await self.ports.store.suspend(self.state, held.proposals)
-            return Postponed(None)
+        except (HeldError, PausedError) as wait:
+            return await self._wait(wait)
         except UnknownError as error:
             self.fail(error.code, error.detail, Outcome.NEEDS_HUMAN)
         except PipelineError as error:
@@ -126,13 +137,25 @@ class _Run:
     async def _decide_once(self) -> None:
         for phase in PHASES:
             await self.step(phase)
+            if self.state.decision is None or self.state.decision.outcome in ANSWERS:
+                await obey(self.ports.controls, Capability.REPLIES, self.state.input)
             if self.state.decision is not None:
                 return
 
+    async def _wait(self, wait: HeldError | PausedError) -> Postponed:
+        """For a person's decision, or until a switch is lifted."""
+        if isinstance(wait, HeldError):
+            await self.ports.store.suspend(self.state, wait.proposals)
+            return Postponed(None)
+        await self.ports.store.set_aside(self.state.input)
+        return Postponed(PAUSED_S)
+
     async def _fail_or_postpone(self, error: PipelineError) -> Postponed | None:
-        """The last rung of the agent's ladder, where a model does not answer."""
+        """The last rung of the agent's ladder, where a model does not answer; a switch that stops it refuses."""
         policy = self.state.input.agent.outage_policy
-        if not isinstance(error, TransientError) or policy is OutagePolicy.REPLY:
+        if isinstance(error, StoppedError):
+            self.refuse(error.code, error.detail)
+        elif not isinstance(error, TransientError) or policy is OutagePolicy.REPLY:
             self.fail(error.code, error.detail)
         elif datetime.now(UTC) - self.state.input.now > LONGEST_OUTAGE:
             self.fail(error.code, error.detail, Outcome.EXPIRED)
@@ -143,12 +166,21 @@ class _Run:
             return Postponed(OUTAGE_PAUSE_S)
         return None
 
+    def refuse(self, code: Code, detail: str) -> None:
+        """Said once: those within a minute of another that was refused meet silence."""
+        turn = self.state.input
+        reply = "" if turn.was_silenced else turn.agent.refusal_reply
+        self._end(Decision(Outcome.SILENCED, code, detail), reply)
+
     def fail(self, code: Code, detail: str, outcome: Outcome = Outcome.FAILED) -> None:
+        self._end(Decision(outcome, code, detail, failed=True), self.state.input.agent.fallback_reply)
+
+    def _end(self, decision: Decision, reply: str) -> None:
         turn = self.state.input
         self.state = replace(
             self.state,
-            decision=Decision(outcome, code, detail, failed=True),
-            replies=(turn.agent.fallback_reply,) if turn.agent.fallback_reply else (),
+            decision=decision,
+            replies=(reply,) if reply else (),
             session=self.state.session or SessionPlan(turn.session.id if turn.session else None),
         )
 

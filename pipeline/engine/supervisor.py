@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from audit import sealing
 from pipeline import housekeeping
+from pipeline.controls import operations as controls
 from pipeline.engine import mailbox, workers
 from pipeline.engine.broker import enqueue_beats, enqueue_drain, enqueue_housekeeping, enqueue_sealing
 from pipeline.engine.cluster import GRACE_S
@@ -74,6 +75,7 @@ class Supervisor:
         """Bring back to the queue what nobody works on any more, and wake a worker if anything is due."""
         workers.beat(kind=WorkerKind.SUPERVISOR, cluster=self.name, in_flight=0, now=timezone.now())
         mailbox.expire_leases()
+        controls.expire(now=timezone.now())
         workers.bury_dead_executors(self.name)
         workers.forget_silent(now=timezone.now())
         enqueue_beats(self.name, ceil(settings.ZUPA.workers / WORKERS_A_BEAT))

@@ -23,6 +23,7 @@ from conversations.models import (
     Session,
     Tenant,
 )
+from pipeline.controls import blocklist, switchboard
 from pipeline.engine import bursts, holds, mailbox
 from pipeline.engine.mailbox import Claim
 from pipeline.engine.runner import MAX_ATTEMPTS
@@ -45,6 +46,7 @@ from pipeline.phases.state import (
 )
 from pipeline.policies import risk
 from pipeline.policies.errors import Code, StaleError
+from pipeline.policies.switches import PAUSED_S, Capability, SwitchAction, strictest
 from pipeline.ports import ChatMessage, Role
 
 MAX_ABSORPTIONS = 3
@@ -55,14 +57,18 @@ RATE_WINDOW = timedelta(minutes=1)
 def begin(claim: Claim, *, now: datetime) -> TurnInput | None:
     """The conversation's unfinished turn, or a new one over its next burst; None when nothing waits for a worker.
 
-    A turn that waits for a person starts over when the contact writes again. Counts the attempt before it
-    starts. Raises `StaleError` when the lease is lost.
+    A turn that waits for a person starts over when the contact writes again. While a switch pauses its replies, the
+    conversation looks again after `PAUSED_S`, or when the switch is lifted. Counts the attempt before it starts.
+    Raises `StaleError` when the lease is lost.
     """
     mailbox.clear_due(claim.conversation_id, claim.lease_epoch)
     waiting = _waiting_events(claim.conversation_id)
     if not waiting:
         return None
     conversation = _conversation_with_policy(claim.conversation_id)
+    if _is_paused(conversation):
+        mailbox.look_again(claim.conversation_id, in_s=PAUSED_S)
+        return None
     unfinished = waiting[0].turn
     events = _events_of(unfinished, waiting, conversation, now)
     if not events:
@@ -100,6 +106,16 @@ def _events_of(
     return taken
 
 
+def _is_paused(conversation: Any) -> bool:
+    """What a person owns is theirs to see: no switch over the agent's replies keeps it from them."""
+    rules = switchboard.read_if(conversation.is_switched)
+    if conversation.owner_kind != Owner.AGENT:
+        return False
+    subject = switchboard.subject_at(conversation.channel, conversation.pk, conversation.contact_id)
+    rule = strictest(rules, subject, Capability.REPLIES)
+    return rule is not None and rule.action is SwitchAction.PAUSE
+
+
 def _start_over(
     turn: Turn, held: list[ProcessedEvent], conversation: Any, now: datetime
 ) -> list[ProcessedEvent]:
@@ -120,13 +136,21 @@ def _start_over(
 
 
 def _conversation_with_policy(conversation_id: int) -> Any:
-    """The conversation with what it hangs on, and `policy_version`: the newest history id of its agent."""
+    """The conversation with what it hangs on, and what else is to be known of it.
+
+    `policy_version`: the newest history id of its agent; `is_switched`: whether any switch is in force;
+    `blocked_by`: the blocklist entry that names its contact.
+    """
     newest = (
         Agent.history.filter(id=OuterRef("channel__agent_id")).values("id").annotate(newest=Max("history_id"))
     ).values("newest")
     return (
         Conversation.objects.select_related("contact", "channel__agent__tenant")
-        .annotate(policy_version=Subquery(newest))
+        .annotate(
+            policy_version=Subquery(newest),
+            is_switched=switchboard.any_in_force(),
+            blocked_by=blocklist.naming("contact__address"),
+        )
         .get(pk=conversation_id)
     )
 
@@ -195,17 +219,23 @@ def absorb(turn_input: TurnInput) -> TurnInput | None:
 
 
 @transaction.atomic
+def set_aside(turn_input: TurnInput) -> None:
+    """Give the attempt back: the turn waits as it is. Raises `StaleError` when the lease is lost."""
+    mailbox.hold(turn_input.conversation_id, turn_input.lease_epoch)
+    Turn.objects.filter(pk=turn_input.turn_id).update(attempts=Greatest(F("attempts") - 1, 0), phase="")
+    announce(conversation_topic(turn_input.conversation_id))
+
+
+@transaction.atomic
 def postpone(turn_input: TurnInput) -> None:
     """Give the attempt back, and let the model steps that failed be tried anew: the turn waits for the model.
 
     The failed steps stay on record under another key. Raises `StaleError` when the lease is lost.
     """
-    mailbox.hold(turn_input.conversation_id, turn_input.lease_epoch)
-    Turn.objects.filter(pk=turn_input.turn_id).update(attempts=Greatest(F("attempts") - 1, 0), phase="")
+    set_aside(turn_input)
     failed = Step.objects.filter(turn_id=turn_input.turn_id, kind=StepKind.MODEL, status=StepStatus.FAILED)
     for step in failed.exclude(key__contains="@"):
         Step.objects.filter(pk=step.pk).update(key=f"{step.key}@{step.pk}")
-    announce(conversation_topic(turn_input.conversation_id))
 
 
 def _turn_input(
@@ -235,11 +265,14 @@ def _turn_input(
         generation=turn.generation,
         recent_count=len(recent),
         was_limited=Outcome.RATE_LIMITED in recent,
+        was_silenced=Outcome.SILENCED in recent,
         now=turn.started_at,
         seed=turn.seed,
         owned_by_person=conversation.owner_kind != Owner.AGENT,
         contact_address=conversation.contact.address,
         contact_name=conversation.contact.name,
+        agent_id=conversation.channel.agent_id,
+        blocked_by=conversation.blocked_by,
         agent=_agent_config(agent, conversation.channel.agent.tenant),
         messages=tuple(map(_inbound_message, events)),
         session=_open_session(session),
@@ -283,6 +316,7 @@ def _agent_config(agent: Any, tenant: Tenant) -> AgentConfig:
         answers_bursts_together=agent.burst_window_s > 0,
         fallback_model=agent.fallback_model,
         fallback_reply=agent.fallback_reply,
+        refusal_reply=agent.refusal_reply,
         outage_policy=OutagePolicy(agent.outage_policy),
         session_idle_s=agent.session_idle_minutes * 60,
         rate_limit_per_minute=agent.rate_limit_per_minute,

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import AnonymousUser, User
 
 from pipeline import queries
-from pipeline.models import Breaker, HousekeepingRun, Worker, WorkerKind
+from pipeline.controls.queries import not_ended
+from pipeline.models import Breaker, HousekeepingRun, Switch, Worker, WorkerKind
 from pipeline.queries import Failure, Outbox, PausedChannel, Queue
 
 LOOK_BACK = timedelta(hours=24)
@@ -23,6 +24,7 @@ class Scope:
     workers: bool
     breakers: bool
     channels: bool
+    switches: bool
     housekeeping: bool
 
     @property
@@ -31,7 +33,14 @@ class Scope:
 
 
 EVERYTHING = Scope(
-    events=True, messages=True, turns=True, workers=True, breakers=True, channels=True, housekeeping=True
+    events=True,
+    messages=True,
+    turns=True,
+    workers=True,
+    breakers=True,
+    channels=True,
+    switches=True,
+    housekeeping=True,
 )
 
 
@@ -43,6 +52,7 @@ def scope_of(user: User | AnonymousUser) -> Scope:
         workers=user.has_perm("pipeline.view_worker"),
         breakers=user.has_perm("pipeline.view_breaker"),
         channels=user.has_perm("conversations.view_channel"),
+        switches=user.has_perm("pipeline.view_switch"),
         housekeeping=user.has_perm("pipeline.view_housekeepingrun"),
     )
 
@@ -51,7 +61,7 @@ def scope_of(user: User | AnonymousUser) -> Scope:
 class Figures:
     """What is out of `scope` is None and was not read. `failures` are the newest of the `failed` in LOOK_BACK.
 
-    `housekeeping` is its last run.
+    `switches` are those in force and those that wait for a second person. `housekeeping` is its last run.
     """
 
     now: datetime
@@ -65,6 +75,7 @@ class Figures:
     workers: list[Worker] | None
     breakers: list[Breaker] | None
     paused_channels: list[PausedChannel] | None
+    switches: list[Switch] | None
     housekeeping: HousekeepingRun | None
 
     @property
@@ -90,5 +101,6 @@ def read(now: datetime, scope: Scope = EVERYTHING) -> Figures:
         workers=queries.workers_alive(now) if scope.workers else None,
         breakers=queries.breakers() if scope.breakers else None,
         paused_channels=queries.paused_channels() if scope.channels else None,
+        switches=list(not_ended()) if scope.switches else None,
         housekeeping=queries.last_housekeeping() if scope.housekeeping else None,
     )

@@ -1,9 +1,10 @@
 """The figures in Prometheus' text format."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from pipeline.health.figures import Figures
-from pipeline.models import BreakerState, Outcome, WorkerKind
+from pipeline.models import BreakerState, Outcome, SwitchStatus, WorkerKind
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -42,6 +43,10 @@ def _obstacles(figures: Figures) -> Iterator[Iterator[str]]:
     closed = {breaker.name: int(breaker.state != BreakerState.CLOSED) for breaker in figures.breakers or ()}
     paused = {channel.slug: channel.waiting for channel in figures.paused_channels or ()}
     left_behind = sum(worker.left_behind for worker in figures.workers or ())
+    for status in (SwitchStatus.ACTIVE, SwitchStatus.PENDING):
+        counted = Counter(switch.capability for switch in figures.switches or () if switch.status == status)
+        told = f"Switches that are {status.value}."
+        yield _gauge(f"zupa_switches_{status.value}", told, dict(counted), label="capability")
     yield _gauge("zupa_breaker_open", "1 while the breaker is not closed.", closed, label="breaker")
     yield _gauge(
         "zupa_channel_paused_messages", "Messages that wait for a paused channel.", paused, label="channel"

@@ -10,7 +10,7 @@ from audit.staff.show import Tone, ago, span
 from pipeline.health.breakers import guarded, state_in_words
 from pipeline.health.figures import Figures
 from pipeline.health.problem import Problem, Subject
-from pipeline.models import BreakerState, Outcome
+from pipeline.models import BreakerState, Outcome, SwitchStatus
 from pipeline.queries import PausedChannel
 
 HOUSEKEEPING_SILENCE = timedelta(minutes=10)
@@ -18,11 +18,38 @@ HOUSEKEEPING_SILENCE = timedelta(minutes=10)
 
 
 def obstacles(figures: Figures) -> Iterator[Problem]:
+    yield from _switches(figures)
     yield from _channels(figures)
     yield from _breakers(figures)
     yield from _overload(figures)
     yield from _tools(figures)
     yield from _housekeeping(figures)
+
+
+def _switches(figures: Figures) -> Iterator[Problem]:
+    switches = figures.switches or []
+    active = [switch for switch in switches if switch.status == SwitchStatus.ACTIVE]
+    if active:
+        title = ngettext("%(count)d switch is in force.", "%(count)d switches are in force.", len(active))
+        yield Problem(
+            subject=Subject.SWITCHES,
+            tone=Tone.WARNING,
+            title=title % {"count": len(active)},
+            advice=_("The strip on top says who set them and why. Lift what is needed no longer."),
+            record=active[0].pk if len(active) == 1 else None,
+        )
+    if pending := len(switches) - len(active):
+        title = ngettext(
+            "%(count)d switch waits for a second person.",
+            "%(count)d switches wait for a second person.",
+            pending,
+        )
+        yield Problem(
+            subject=Subject.APPROVALS,
+            tone=Tone.WARNING,
+            title=title % {"count": pending},
+            advice=_("Nothing has changed yet. Read the reason, then approve or refuse."),
+        )
 
 
 def _channels(figures: Figures) -> Iterator[Problem]:

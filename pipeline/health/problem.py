@@ -16,6 +16,8 @@ class Subject(StrEnum):
     FAILED_SENDS = "failed_sends"
     BREAKERS = "breakers"
     CHANNELS = "channels"
+    SWITCHES = "switches"
+    APPROVALS = "approvals"
     TOOLS = "tools"
     HOUSEKEEPING = "housekeeping"
     SHED = "shed"

@@ -5,6 +5,8 @@ from typing import Any
 
 from conversations.models import Delivery
 from pipeline import queries
+from pipeline.controls import words
+from pipeline.controls.queries import not_ended
 from pipeline.health import figures
 from pipeline.health.problem import Problem
 from pipeline.health.problems import problems
@@ -27,7 +29,7 @@ def status(now: datetime) -> dict[str, Any]:
         "outbox": {state.value: outbox.get(state.value, 0) for state in Delivery},
         "reviews_open": 0,
         "breakers": {breaker.name: breaker.state for breaker in queries.breakers()},
-        "switches": [],
+        "switches": [words.as_json(switch) for switch in not_ended()],
         "problems": [_problem(problem) for problem in problems(figures.read(now))],
         "workers": [_worker(worker) for worker in queries.workers_alive(now)],
     }

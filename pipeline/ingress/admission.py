@@ -3,7 +3,8 @@
 Counts only what waits, and never more of it than the limit: the cost does not grow with history.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
@@ -19,6 +20,7 @@ from conversations.models import (
     OverloadPolicy,
     Owner,
 )
+from pipeline.models import Outcome
 from pipeline.policies.errors import Code
 
 RETRY_AFTER_S = 10
@@ -32,14 +34,27 @@ class PushBackError(Exception):
         self.code = code
 
 
-def judge(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Code]:
-    """The conversations over a limit, and over which. Raises `PushBackError` where that is the channel's policy."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a conversation's new messages end at the door, and what the contact is told, if anything."""
+
+    outcome: Outcome
+    code: Code
+    reply: str
+
+
+def judge(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Verdict]:
+    """The conversations over a limit. Raises `PushBackError` where that is the channel's policy."""
     if channel.overload_policy == OverloadPolicy.QUEUE or not conversation_ids:
         return {}
     over = _over_limit(channel, conversation_ids)
     if over and channel.overload_policy == OverloadPolicy.PUSH_BACK:
         raise PushBackError(next(iter(over.values())))
-    return over
+    return {pk: overloaded(channel, code) for pk, code in over.items()}
+
+
+def overloaded(channel: Channel, code: Code) -> Verdict:
+    return Verdict(Outcome.SHED, code, channel.agent.overload_reply)
 
 
 def _over_limit(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Code]:
@@ -69,10 +84,11 @@ SELECT (
 """How many wait for the tenant, at most its limit; the full conversations. What waits for people is left out."""
 
 
-def say_overloaded(channel: Channel, conversation_ids: Collection[int], *, now: datetime) -> None:
-    """Queue the agent's overload reply, at most one a conversation and minute. In the caller's transaction."""
+def say_why(channel: Channel, verdicts: Mapping[int, Verdict], *, now: datetime) -> None:
+    """Queue each one's reply, at most one a conversation and minute. In the caller's transaction."""
     minute = int(now.timestamp()) // 60
-    owned_by_agent = Conversation.objects.filter(pk__in=conversation_ids, owner_kind=Owner.AGENT)
+    told = [conversation_id for conversation_id, verdict in verdicts.items() if verdict.reply]
+    owned_by_agent = Conversation.objects.filter(pk__in=told, owner_kind=Owner.AGENT)
     owner_epochs = owned_by_agent.values_list("pk", "owner_epoch")
     Message.objects.bulk_create(
         [
@@ -81,7 +97,7 @@ def say_overloaded(channel: Channel, conversation_ids: Collection[int], *, now: 
                 channel=channel,
                 direction=Direction.OUT,
                 author_kind=AuthorKind.AGENT,
-                text=channel.agent.overload_reply,
+                text=verdicts[conversation_id].reply,
                 idempotency_key=uuid5(NAMESPACE_URL, f"overload:{conversation_id}:{minute}"),
                 delivery=Delivery.QUEUED,
                 owner_epoch=owner_epoch,

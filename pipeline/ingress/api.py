@@ -1,5 +1,7 @@
 """The webhooks' HTTP. Each handler translates and makes one domain call; errors are answered in `zupa_site.api`."""
 
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -7,6 +9,7 @@ from ninja import Router, Schema
 
 from audit.middleware import request_id_of
 from conversations.models import Channel, ChannelKind
+from pipeline.controls import switchboard
 from pipeline.ingress import operations, subscription
 from pipeline.ingress.errors import BodyTooLargeError, UnknownChannelError
 from pipeline.transports.registry import RECEIVERS
@@ -59,7 +62,10 @@ def _receive(request: HttpRequest, kind: ChannelKind, slug: str) -> operations.R
     body = _body(request)
     receiver.verify(request.headers, body, channel, now=now)
     delivery = receiver.parse(request.headers, body)
-    return operations.accept(channel=channel, delivery=delivery, request_id=request_id_of(request), now=now)
+    rules = switchboard.read_if(channel.is_switched)
+    return operations.accept(
+        channel=channel, delivery=delivery, rules=rules, request_id=request_id_of(request), now=now
+    )
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -70,8 +76,10 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-def _channel(kind: ChannelKind, slug: str) -> Channel:
+def _channel(kind: ChannelKind, slug: str) -> Any:
+    """With `is_switched`: whether any switch is in force."""
     active = Channel.objects.filter(kind=kind, slug=slug, is_active=True)
+    active = active.annotate(is_switched=switchboard.any_in_force())
     channel = active.select_related("tenant", "agent").first()
     if channel is None:
         raise UnknownChannelError(f"There is no active {kind} channel {slug!r}.")

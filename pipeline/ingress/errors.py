@@ -10,5 +10,12 @@ class BodyTooLargeError(Exception):
         super().__init__(f"The body is larger than {limit_bytes} bytes.")
 
 
+class IntakePausedError(Exception):
+    """A switch pauses intake here; nothing of the POST was recorded."""
+
+    def __init__(self) -> None:
+        super().__init__("Intake is switched off for now. Nothing was recorded: please send again.")
+
+
 class SubscriptionRefusedError(Exception):
     """The verify token is not this channel's."""

@@ -10,15 +10,19 @@ from typing import TypeVar
 from django.db import transaction
 
 from conversations.live import DASHBOARD, announce, conversation_topic
-from conversations.models import Channel
+from conversations.models import Channel, Conversation
 from conversations.operations import open_conversations
+from pipeline.controls.switchboard import subject_at
 from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.engine.statuses import StatusUpdate, apply_statuses
 from pipeline.ingress import admission, fence
+from pipeline.ingress.admission import Verdict
+from pipeline.ingress.errors import IntakePausedError
 from pipeline.ingress.fence import Copies, Row
 from pipeline.models import Outcome
 from pipeline.policies.errors import Code
+from pipeline.policies.switches import Capability, Rule, SwitchAction, strictest
 from pipeline.transports.base import MAX_ID_LENGTH, Delivery, InboundEvent
 
 MAX_ADDRESS_LENGTH = 128
@@ -42,14 +46,19 @@ class Receipt:
 
 
 @transaction.atomic
-def accept(*, channel: Channel, delivery: Delivery, request_id: str, now: datetime) -> Receipt:
-    """Record what a POST brought and wake the engine. Idempotent by the events' dedupe keys and the statuses' ranks."""
+def accept(
+    *, channel: Channel, delivery: Delivery, rules: tuple[Rule, ...], request_id: str, now: datetime
+) -> Receipt:
+    """Record what a POST brought and wake the engine. Idempotent by the events' dedupe keys and the statuses' ranks.
+
+    Raises `IntakePausedError` where one of the `rules` in force pauses intake, and `admission.PushBackError`.
+    """
     channels = _channels(channel, delivery)
     receipt = Receipt(0, 0, delivery.ignored_statuses)
     for target, events in _by_channel(delivery.events, channels):
         if target is None:
             events = [_ignore(event, Code.EVENT_UNKNOWN_NUMBER) for event in events]
-        receipt += _accept_events(target or channel, events, request_id, now)
+        receipt += _accept_events(target or channel, events, rules, request_id, now)
     for target, statuses in _by_channel(
         delivery.statuses, channels
     ):  # mailboxes, then messages: as sends lock them
@@ -91,30 +100,58 @@ def _ignore(event: InboundEvent, code: Code) -> InboundEvent:
 
 
 def _accept_events(
-    channel: Channel, events: Sequence[InboundEvent], request_id: str, now: datetime
+    channel: Channel,
+    events: Sequence[InboundEvent],
+    rules: tuple[Rule, ...],
+    request_id: str,
+    now: datetime,
 ) -> Receipt:
     copies = fence.by_key([_bounded(event) for event in events])
     waiting = [event for event in fence.unseen(channel, copies) if event.ignored_code is None]
     names = {event.address: event.contact_name for event in waiting}
     conversations = open_conversations(channel=channel, names=names, now=now) if names else {}
-    over = admission.judge(channel, conversations.values())
-    _wake(channel, set(conversations.values()) - set(over))
-    rows = [_row(each, conversations.get(each.first.address), over) for each in copies.values()]
+    ended = _switched(channel, conversations.values(), rules)
+    ended |= admission.judge(channel, set(conversations.values()) - set(ended))
+    _wake(channel, set(conversations.values()) - set(ended))
+    rows = [_row(each, conversations.get(each.first.address), ended) for each in copies.values()]
     inserted = fence.insert(channel, rows, request_id=request_id, now=now)
-    _say_overloaded(channel, over, now)
+    _say_why(channel, ended, now)
     if conversations:
         announce(DASHBOARD, *map(conversation_topic, conversations.values()))
     ignored = sum(1 for key in inserted if copies[key].first.ignored_code)
     return Receipt(len(inserted) - ignored, len(events) - len(inserted), ignored)
 
 
-def _row(copies: Copies, conversation_id: int | None, over: Mapping[int, Code]) -> Row:
-    """What is neither ignored nor over a limit waits for its turn."""
+def _switched(
+    channel: Channel, conversation_ids: Collection[int], rules: tuple[Rule, ...]
+) -> dict[int, Verdict]:
+    """What a switch over intake makes of each conversation's messages. Raises `IntakePausedError`."""
+    if not rules or not conversation_ids:
+        return {}
+    contacts = Conversation.objects.filter(pk__in=conversation_ids).values_list("pk", "contact_id")
+    verdicts = {}
+    for conversation_id, contact_id in contacts:
+        rule = strictest(rules, subject_at(channel, conversation_id, contact_id), Capability.INTAKE)
+        if rule is not None:
+            verdicts[conversation_id] = _verdict(rule.action, channel)
+    return verdicts
+
+
+def _verdict(action: SwitchAction, channel: Channel) -> Verdict:
+    if action is SwitchAction.PAUSE:
+        raise IntakePausedError
+    if action is SwitchAction.DEGRADE:
+        return admission.overloaded(channel, Code.SWITCH_DEGRADED)
+    return Verdict(Outcome.SILENCED, Code.SWITCH_STOPPED, channel.agent.refusal_reply)
+
+
+def _row(copies: Copies, conversation_id: int | None, ended: Mapping[int, Verdict]) -> Row:
+    """What is neither ignored nor ended at the door waits for its turn."""
     ignored_code = copies.first.ignored_code
     if ignored_code:
         return Row(copies, None, Outcome.IGNORED, ignored_code)
-    if conversation_id is not None and conversation_id in over:
-        return Row(copies, conversation_id, Outcome.SHED, over[conversation_id])
+    if conversation_id is not None and conversation_id in ended:
+        return Row(copies, conversation_id, ended[conversation_id].outcome, ended[conversation_id].code)
     return Row(copies, conversation_id)
 
 
@@ -125,10 +162,10 @@ def _wake(channel: Channel, conversation_ids: Collection[int]) -> None:
         enqueue_drain()
 
 
-def _say_overloaded(channel: Channel, over: Mapping[int, Code], now: datetime) -> None:
-    if over:
-        admission.say_overloaded(channel, over.keys(), now=now)
-        mailbox.wake(over.keys())
+def _say_why(channel: Channel, ended: Mapping[int, Verdict], now: datetime) -> None:
+    if ended:
+        admission.say_why(channel, ended, now=now)
+        mailbox.wake(ended.keys())
         enqueue_drain()
 
 

@@ -11,6 +11,8 @@ async def access_policy(state: TurnState, ports: Ports) -> TurnState:
     turn = state.input
     if turn.owned_by_person:
         return _refuse(state, Access.OWNED_BY_PERSON, Decision(Outcome.NEEDS_HUMAN))
+    if turn.blocked_by is not None:
+        return _refuse(state, Access.BLOCKED, Decision(Outcome.BLOCKED, Code.CONTACT_BLOCKED))
     if turn.recent_count > turn.agent.rate_limit_per_minute:
         decision = Decision(Outcome.RATE_LIMITED, Code.CONTACT_RATE_LIMITED)
         return _refuse(state, Access.RATE_LIMITED, decision, replies=_notice(turn))

@@ -14,12 +14,15 @@ from pipeline.phases.state import Decision, Outcome, TurnState, Usage
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import (
     Code,
+    PausedError,
     PermanentError,
     PipelineError,
     RequestError,
     StaleError,
+    StoppedError,
     UnknownError,
 )
+from pipeline.policies.switches import Capability, SwitchAction
 from pipeline.ports import (
     ChatMessage,
     Completion,
@@ -66,7 +69,8 @@ class _Dialogue:
 
     async def run(self) -> TurnState:
         for iteration in count():
-            completion = await _ask(self.state, self.ports, self.messages, self._offered(), iteration)
+            offered = await _switched_on(self._offered(), self.state, self.ports)
+            completion = await _ask(self.state, self.ports, self.messages, offered, iteration)
             self.state = _count(self.state, completion)
             go_on = self._call_tools if completion.tool_calls else self._answer
             decided = await go_on(completion, iteration)
@@ -137,6 +141,13 @@ def _why_a_person_was_called(
     return ""
 
 
+async def _switched_on(specs: tuple[ToolSpec, ...], state: TurnState, ports: Ports) -> tuple[ToolSpec, ...]:
+    """Those that no switch stops. The journal refuses a call of the others, and the model reads why."""
+    actions = [await ports.controls.in_force(Capability.TOOL, state.input, spec.name) for spec in specs]
+    known = zip(specs, actions, strict=True)
+    return tuple(spec for spec, action in known if action is not SwitchAction.STOP)
+
+
 def _count(state: TurnState, completion: Completion) -> TurnState:
     usage = state.usage
     return replace(
@@ -161,12 +172,13 @@ async def _ask(
     key = f"{generation_prefix(state)}model:{iteration}"
     try:
         return await _ask_model(agent.model, key, state, ports, messages, tools)
-    except (UnknownError, StaleError):
+    except (UnknownError, StaleError, PausedError, StoppedError):
         raise
     except PipelineError:
         if not agent.fallback_model:
             raise
-        return await _ask_model(agent.fallback_model, f"{key}:fallback", state, ports, messages, tools)
+        key = f"{key}:fallback"
+        return await _ask_model(agent.fallback_model, key, state, ports, messages, tools, is_fallback=True)
 
 
 def generation_prefix(state: TurnState) -> str:
@@ -181,6 +193,8 @@ async def _ask_model(
     ports: Ports,
     messages: tuple[ChatMessage, ...],
     tools: tuple[ToolSpec, ...],
+    *,
+    is_fallback: bool = False,
 ) -> Completion:
     agent = state.input.agent
     request = CompletionRequest(
@@ -208,6 +222,7 @@ async def _ask_model(
         is_idempotent=True,
         deadline_s=CALLS[Call.MODEL].attempt_s,
         breaker=f"model:{model}",
+        is_fallback=is_fallback,
     )
     return _completion(await ports.journal.perform(effect, run))
 
@@ -248,7 +263,7 @@ async def _call(
     """The tool's result, or its failure in words: both are for the model to read."""
     try:
         content = await _perform_call(state, ports, specs, call, key)
-    except (UnknownError, StaleError):
+    except (UnknownError, StaleError, PausedError):
         raise
     except PipelineError as error:
         content = f"{FAILED}{error.code}: {error.detail}"

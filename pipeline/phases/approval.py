@@ -1,13 +1,16 @@
-"""What waits for a person before it happens: a tool's call, or an answer. Asked through the journal."""
+"""What waits for a person before it happens: a tool's call, or an answer. What they decided stands in the journal."""
 
 import json
 from typing import Any
 
+from pipeline.phases.obedience import obey
 from pipeline.phases.state import TurnState
 from pipeline.policies import risk
 from pipeline.policies.errors import Code, RequestError
+from pipeline.policies.switches import Capability
 from pipeline.ports import (
     Completion,
+    HeldError,
     Ports,
     Proposal,
     ProposalKind,
@@ -31,10 +34,10 @@ async def of_call(state: TurnState, ports: Ports, spec: ToolSpec, call: ToolCall
 
     Raises `HeldError` until a person has decided, `RequestError` where they refused, `AnsweredError`.
     """
-    proposal = _held_call(state, spec, call, key)
-    if proposal is None:
+    ruling = ports.journal.ruling(_review(key))
+    if ruling is None:
+        await _hold_call(state, ports, spec, call, key)
         return call
-    ruling = await ports.journal.ask(proposal)
     if ruling.verdict is Verdict.ANSWER:
         raise AnsweredError(ruling)
     if ruling.verdict is Verdict.REJECT:
@@ -44,22 +47,35 @@ async def of_call(state: TurnState, ports: Ports, spec: ToolSpec, call: ToolCall
     return call
 
 
-def _held_call(state: TurnState, spec: ToolSpec, call: ToolCall, key: str) -> Proposal | None:
-    """None for a call that no rule holds, and for one whose arguments are no JSON object: the tool refuses that."""
+def _review(key: str) -> str:
+    """The key of what was proposed for a step: what was decided counts, also when nothing would hold it any more."""
+    return f"{key}:review"
+
+
+async def _hold_call(state: TurnState, ports: Ports, spec: ToolSpec, call: ToolCall, key: str) -> None:
+    """Raises `HeldError` where something holds it. One whose arguments are no JSON object the tool refuses itself."""
     arguments = _arguments(call)
     if arguments is None:
-        return None
+        return
     rule = risk.of_call(state.input.agent.risk_rules, call.name, arguments)
-    if not spec.requires_approval and rule is None:
-        return None
-    return Proposal(
-        key=f"{key}:review",
+    if rule is not None:
+        code, is_low_risk = Code.REVIEW_RULE, rule.low_risk
+    elif spec.requires_approval:
+        code, is_low_risk = Code.REVIEW_REQUIRED, spec.is_low_risk
+    elif await obey(ports.controls, Capability.TOOL, state.input, call.name):
+        code, is_low_risk = Code.REVIEW_SWITCH, False
+    else:
+        return
+    content = {"tool": call.name, "arguments": arguments}
+    proposal = Proposal(
+        key=_review(key),
         kind=ProposalKind.TOOL,
-        content={"tool": call.name, "arguments": arguments},
-        why_code=Code.REVIEW_RULE if rule else Code.REVIEW_REQUIRED,
+        content=content,
+        why_code=code,
         why=str(rule or ""),
-        is_low_risk=rule.low_risk if rule else spec.is_low_risk,
+        is_low_risk=is_low_risk,
     )
+    raise HeldError((proposal,))
 
 
 def _arguments(call: ToolCall) -> dict[str, Any] | None:
@@ -72,27 +88,31 @@ def _arguments(call: ToolCall) -> dict[str, Any] | None:
 
 async def of_reply(state: TurnState, ports: Ports, completion: Completion, key: str) -> Ruling:
     """What becomes of an answer; approved where no rule holds it. Raises `HeldError` until a person has decided."""
-    why = _why_held(state, completion)
+    if ruling := ports.journal.ruling(_review(key)):
+        return ruling
+    why = await _why_held(state, ports, completion)
     if why is None:
         return Ruling(verdict=Verdict.APPROVE)
     code, rule = why
-    return await ports.journal.ask(
-        Proposal(
-            key=f"{key}:review",
-            kind=ProposalKind.REPLY,
-            content={"text": completion.text},
-            why_code=code,
-            why=rule,
-        )
+    proposal = Proposal(
+        key=_review(key),
+        kind=ProposalKind.REPLY,
+        content={"text": completion.text},
+        why_code=code,
+        why=rule,
     )
+    raise HeldError((proposal,))
 
 
-def _why_held(state: TurnState, completion: Completion) -> tuple[Code, str] | None:
+async def _why_held(state: TurnState, ports: Ports, completion: Completion) -> tuple[Code, str] | None:
     agent = state.input.agent
     if agent.is_supervised:
         return Code.REVIEW_SUPERVISED, ""
-    rule = risk.of_reply(agent.risk_rules, state.content or "", completion.confidence)
-    return (Code.REVIEW_RULE, str(rule)) if rule else None
+    if rule := risk.of_reply(agent.risk_rules, state.content or "", completion.confidence):
+        return Code.REVIEW_RULE, str(rule)
+    if await obey(ports.controls, Capability.REPLIES, state.input):
+        return Code.REVIEW_SWITCH, ""
+    return None
 
 
 def wants_confidence(state: TurnState) -> bool:

@@ -33,6 +33,7 @@ class AgentConfig:
     answers_bursts_together: bool
     fallback_model: str
     fallback_reply: str
+    refusal_reply: str
     outage_policy: OutagePolicy
     session_idle_s: float
     rate_limit_per_minute: int
@@ -71,6 +72,7 @@ class TurnInput:
     """All a turn is given. `now` and `seed` are all the time and chance it sees, so a replay sees the same.
 
     `is_resumed`: it was begun before, by a worker that died or until it was postponed; its journal may hold steps.
+    `blocked_by`: the blocklist entry that names the contact. `was_limited`, `was_silenced`: within the last minute.
     """
 
     turn_id: UUID
@@ -88,11 +90,14 @@ class TurnInput:
     generation: int
     recent_count: int
     was_limited: bool
+    was_silenced: bool
     now: datetime
     seed: int
     owned_by_person: bool
     contact_address: str
     contact_name: str
+    agent_id: int
+    blocked_by: int | None
     agent: AgentConfig
     messages: tuple[InboundMessage, ...]
     session: OpenSession | None
@@ -102,6 +107,7 @@ class TurnInput:
 class Access(StrEnum):
     ALLOWED = "allowed"
     OWNED_BY_PERSON = "owned_by_person"
+    BLOCKED = "blocked"
     RATE_LIMITED = "rate_limited"
 
 
@@ -111,7 +117,9 @@ class Outcome(StrEnum):
     REPLIED = "replied"
     COMMAND = "command"
     NEEDS_HUMAN = "needs_human"
+    BLOCKED = "blocked"
     RATE_LIMITED = "rate_limited"
+    SILENCED = "silenced"
     FAILED = "failed"
     EXPIRED = "expired"
 

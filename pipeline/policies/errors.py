@@ -9,7 +9,9 @@ PipelineError
 │   ├── RecipientError      this contact cannot be reached
 │   ├── WindowError         the channel's window for free-form messages is closed
 │   ├── AccountError        our account is restricted or out of credit
-│   └── RequestError        our request is wrong: a defect of ours or of a configuration
+│   ├── RequestError        our request is wrong: a defect of ours or of a configuration
+│   └── StoppedError        a switch stops it: refused, not failed
+├── PausedError             a switch pauses it: it waits as it is
 ├── UnknownError            may or may not have happened: the answer never came
 └── StaleError              this worker no longer holds what it acts on; its work is dropped
 """
@@ -61,12 +63,17 @@ class Code(StrEnum):
     REVIEW_REQUIRED = "review.required"
     REVIEW_RULE = "review.rule"
     REVIEW_SUPERVISED = "review.supervised"
+    REVIEW_SWITCH = "review.switch"
     REVIEW_SUPERSEDED = "review.superseded"
     REVIEW_REJECTED = "review.rejected"
     REVIEW_ANSWERED = "review.answered"
     PERSON_ASKED = "person.asked"
 
     BREAKER_OPEN = "breaker.open"
+    SWITCH_PAUSED = "switch.paused"
+    SWITCH_DEGRADED = "switch.degraded"
+    SWITCH_STOPPED = "switch.stopped"
+    CONTACT_BLOCKED = "contact.blocked"
     CONTACT_RATE_LIMITED = "contact.rate_limited"
     TENANT_OVERLOADED = "tenant.overloaded"
     CONVERSATION_OVERLOADED = "conversation.overloaded"
@@ -125,6 +132,14 @@ class RequestError(PermanentError):
     pass
 
 
+class StoppedError(PermanentError):
+    pass
+
+
+class PausedError(PipelineError):
+    pass
+
+
 class UnknownError(PipelineError):
     pass
 
@@ -143,6 +158,7 @@ TRANSIENT_STEPS = frozenset(
         Code.MODEL_EMPTY,
         Code.TOOL_TIMEOUT,
         Code.BREAKER_OPEN,
+        Code.SWITCH_DEGRADED,
     }
 )
 """What a failed step may have failed with and work later."""
@@ -150,5 +166,7 @@ TRANSIENT_STEPS = frozenset(
 
 def recorded(code: Code, detail: str) -> PipelineError:
     """The error that a failed step left on record: who meets it later decides as who met it first."""
+    if code == Code.SWITCH_STOPPED:
+        return StoppedError(code, detail)
     kind = TransientError if code in TRANSIENT_STEPS else PermanentError
     return kind(code, detail)

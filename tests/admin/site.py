@@ -15,7 +15,20 @@ from audit.models import AuditEntry
 from audit.operations import Fact, record
 from audit.staff.base import ReadOnlyAdmin
 from conversations.models import Agent, Channel, Contact, Conversation, Message, Session, Tenant
-from pipeline.models import Breaker, HousekeepingRun, Mailbox, ProcessedEvent, QueuedTask, Step, Turn, Worker
+from pipeline.models import (
+    ApiKey,
+    BlocklistEntry,
+    Breaker,
+    HousekeepingRun,
+    Incident,
+    Mailbox,
+    ProcessedEvent,
+    QueuedTask,
+    Step,
+    Switch,
+    Turn,
+    Worker,
+)
 from tests import factories
 
 MODELS: list[type[Model]] = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -70,7 +83,9 @@ def _turn() -> Turn:
 
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Agent: factories.agent,
+    ApiKey: factories.api_key,
     AuditEntry: _audit_entry,
+    BlocklistEntry: factories.blocklist_entry,
     Breaker: factories.breaker,
     Channel: factories.channel,
     Contact: factories.contact,
@@ -78,12 +93,14 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     Failure: _failed_task,
     Group: lambda: Group.objects.create(name="reviewers"),
     HousekeepingRun: lambda: HousekeepingRun.objects.create(started_at=timezone.now(), counts={"emptied": 3}),
+    Incident: factories.incident,
     Mailbox: factories.leased_mailbox,
     Message: factories.outbound,
     ProcessedEvent: _event,
     QueuedTask: lambda: QueuedTask.objects.create(queue="zupa", payload="-"),
     Session: factories.session,
     Step: factories.step,
+    Switch: factories.switch,
     Tenant: factories.tenant,
     Turn: _turn,
     User: factories.user,

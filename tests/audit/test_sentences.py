@@ -19,6 +19,7 @@ from review.models import ReviewDecision
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "conversations", "pipeline", "review", "zupa_site")
 ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
+MAKERS = ("Fact", "leave_evidence")
 COMPOSED = {
     "turn.{decision.outcome}": [f"turn.{outcome}" for outcome in Outcome.values],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
@@ -36,7 +37,7 @@ def writers() -> Iterator[ast.Module]:
     for app in APPS:
         for path in sorted((ROOT / app).rglob("*.py")):
             tree = ast.parse(path.read_text())
-            if any(isinstance(node, ast.Call) and called(node) == "Fact" for node in ast.walk(tree)):
+            if any(isinstance(node, ast.Call) and called(node) in MAKERS for node in ast.walk(tree)):
                 yield tree
 
 

@@ -126,7 +126,7 @@ def test_redelivery_of_a_requeued_event_is_still_a_duplicate(room: Room) -> None
     assert len(room.accepted()) == 2
 
 
-@pytest.mark.parametrize("outcome", ["replied", "merged", "command", "ignored", "blocked", "silenced"])
+@pytest.mark.parametrize("outcome", ["replied", "merged", "command", "ignored"])
 @pytest.mark.django_db
 def test_what_did_not_go_wrong_is_not_requeued(outcome: str) -> None:
     event = factories.event(outcome=outcome)

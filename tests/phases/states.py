@@ -6,14 +6,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 from pipeline.phases.state import AgentConfig, InboundMessage, OutagePolicy, SessionPlan, TurnInput, TurnState
 from pipeline.ports import Ports
 
-NO_PORTS = cast(Ports, None)
-"""For phases that ask nothing of the world."""
+
+class Unswitched:
+    """The `Controls` port while nothing is switched."""
+
+    async def in_force(self, capability: object, turn: object, tool: str = "") -> None:
+        return None
+
+
+NO_PORTS = cast(Ports, SimpleNamespace(controls=Unswitched()))
+"""For phases that ask nothing of the world but what is switched."""
 
 AGENT = AgentConfig(
     name="Ana",
@@ -30,6 +39,7 @@ AGENT = AgentConfig(
     answers_bursts_together=False,
     fallback_model="",
     fallback_reply="Sorry.",
+    refusal_reply="Not now.",
     outage_policy=OutagePolicy.REPLY,
     session_idle_s=1800,
     rate_limit_per_minute=20,
@@ -71,11 +81,14 @@ def turn_input(*texts: str, agent: dict[str, Any] | None = None, **fields: Any) 
         generation=0,
         recent_count=1,
         was_limited=False,
+        was_silenced=False,
         now=datetime(2026, 9, 1, 12, tzinfo=UTC),
         seed=1,
         owned_by_person=False,
         contact_address="5511999990001",
         contact_name="Bruno",
+        agent_id=1,
+        blocked_by=None,
         agent=replace(AGENT, **agent or {}),
         messages=said(*texts or ("Hello",)),
         session=None,

@@ -31,11 +31,12 @@ OUTSIDE = {
     "Journal.perform": "runs an effect under its deadline_s",
 }
 INSIDE = {
-    "Journal.ask": "answers from what is on record already, and asks nobody",
     "Store.suspend": "one unit of database work, which gives up after database.OUTAGE_S",
     "Store.commit": "within the persistence phase's deadline",
     "Store.absorb": "within the turn's deadline",
     "Store.postpone": "one unit of database work, which gives up after database.OUTAGE_S",
+    "Store.set_aside": "one unit of database work, which gives up after database.OUTAGE_S",
+    "Controls.in_force": "one unit of database work, which gives up after database.OUTAGE_S",
 }
 """How each asynchronous method of a port is bounded."""
 

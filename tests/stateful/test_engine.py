@@ -32,6 +32,7 @@ from hypothesis.stateful import (
 
 from conversations.models import ChannelKind, Delivery, Direction, Message
 from pipeline import dead_letters
+from pipeline.controls.switchboard import Switchboard
 from pipeline.engine import database, holds, mailbox, outbox, turns
 from pipeline.engine.commit import commit
 from pipeline.engine.gate import Gate
@@ -137,7 +138,9 @@ class Engine(RuleBasedStateMachine):
             platform_at=None,
         )
         delivery = base.Delivery(events=[event] * copies)
-        return operations.accept(channel=self.channel, delivery=delivery, request_id="r", now=timezone.now())
+        return operations.accept(
+            channel=self.channel, rules=(), delivery=delivery, request_id="r", now=timezone.now()
+        )
 
     @precondition(lambda self: self.world.accepted)
     @rule(random=chance, reported=st.sampled_from([*SENT, Delivery.FAILED]))
@@ -148,6 +151,7 @@ class Engine(RuleBasedStateMachine):
         before = Message.objects.get(idempotency_key=reference).delivery
         operations.accept(
             channel=self.channel,
+            rules=(),
             delivery=base.Delivery(statuses=[update]),
             request_id="r",
             now=timezone.now(),
@@ -230,7 +234,14 @@ class Engine(RuleBasedStateMachine):
         async def through_the_phases() -> Any:
             assert worker.turn is not None
             journal = await StepJournal.open(worker.turn, Gate())
-            ports = Ports(model=model, tools=hands, journal=journal, store=store, telemetry=LogTelemetry())
+            ports = Ports(
+                model=model,
+                tools=hands,
+                journal=journal,
+                store=store,
+                telemetry=LogTelemetry(),
+                controls=Switchboard(),
+            )
             return await run_turn(worker.turn, ports, _in_silence)
 
         try:

@@ -36,6 +36,12 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"events    {events['total']} in all, {events['without_outcome']} without an outcome"
     yield f"outcomes  {_counted(facts['outcomes'])}"
     yield f"outbox    {_counted(facts['outbox'])}"
+    for switch in facts["switches"]:
+        tool = f" {switch['tool']}" if switch["tool"] else ""
+        yield (
+            f"switch    {switch['id']} {switch['status']}: {switch['capability']}{tool} {switch['action']},"
+            f" {switch['scope']} {switch['target_id'] or ''}".rstrip()
+        )
     workers = facts["workers"]
     yield f"workers   {len(workers)} alive"
     for worker in workers:
