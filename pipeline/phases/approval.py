@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-from pipeline.phases.obedience import obey
 from pipeline.phases.state import TurnState
 from pipeline.policies import risk
 from pipeline.policies.errors import Code, RequestError
-from pipeline.policies.switches import Capability
+from pipeline.policies.switches import Capability, SwitchAction
 from pipeline.ports import (
     Completion,
     HeldError,
@@ -62,7 +61,7 @@ async def _hold_call(state: TurnState, ports: Ports, spec: ToolSpec, call: ToolC
         code, is_low_risk = Code.REVIEW_RULE, rule.low_risk
     elif spec.requires_approval:
         code, is_low_risk = Code.REVIEW_REQUIRED, spec.is_low_risk
-    elif await obey(ports.controls, Capability.TOOL, state.input, call.name):
+    elif await _is_degraded(state, ports, Capability.TOOL, call.name):
         code, is_low_risk = Code.REVIEW_SWITCH, False
     else:
         return
@@ -110,9 +109,14 @@ async def _why_held(state: TurnState, ports: Ports, completion: Completion) -> t
         return Code.REVIEW_SUPERVISED, ""
     if rule := risk.of_reply(agent.risk_rules, state.content or "", completion.confidence):
         return Code.REVIEW_RULE, str(rule)
-    if await obey(ports.controls, Capability.REPLIES, state.input):
+    if await _is_degraded(state, ports, Capability.REPLIES):
         return Code.REVIEW_SWITCH, ""
     return None
+
+
+async def _is_degraded(state: TurnState, ports: Ports, capability: Capability, tool: str = "") -> bool:
+    """What a switch pauses or stops is refused elsewhere: before each effect, and between the phases."""
+    return await ports.controls.in_force(capability, state.input, tool) is SwitchAction.DEGRADE
 
 
 def wants_confidence(state: TurnState) -> bool:
