@@ -6,4 +6,4 @@ class PipelineConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "pipeline"
     verbose_name = _("Pipeline")
-    audited = {"breaker": "Breaker", "event": "ProcessedEvent", "turn": "Turn"}
+    audited = {"breaker": "Breaker", "event": "ProcessedEvent", "step": "Step", "turn": "Turn"}

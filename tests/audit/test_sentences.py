@@ -47,10 +47,11 @@ def called(call: ast.Call) -> str:
 def arguments(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and not ast.unparse(node.func).startswith("logger."):
-            yield from node.args
-            yield from (
-                keyword.value for keyword in node.keywords if keyword.arg in ("action", "object_type")
-            )
+            handed = [keyword.value for keyword in node.keywords if keyword.arg in ("action", "object_type")]
+            for argument in (*node.args, *handed):
+                yield from (
+                    (argument.body, argument.orelse) if isinstance(argument, ast.IfExp) else (argument,)
+                )
 
 
 def actions() -> Iterator[str]:
@@ -70,7 +71,7 @@ def object_types() -> set[str]:
         str(keyword.value.value)
         for tree in writers()
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and called(call) == "Fact"
+        if isinstance(call, ast.Call)
         for keyword in call.keywords
         if keyword.arg == "object_type" and isinstance(keyword.value, ast.Constant)
     }
