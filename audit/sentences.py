@@ -29,6 +29,12 @@ SENTENCES: dict[str, Text] = {
     "event.conflict": gettext_lazy("%(object)s came again with different content"),
     "event.merged": gettext_lazy("%(actor)s took %(object)s together with a later message of its burst"),
     "event.requeued": gettext_lazy("%(actor)s requeued %(object)s"),
+    "intake.blocked": gettext_lazy("%(actor)s kept %(count)s messages of blocked contacts from %(object)s"),
+    "intake.ignored": gettext_lazy("%(actor)s ignored %(count)s events on %(object)s"),
+    "intake.shed": gettext_lazy(
+        "%(actor)s shed %(count)s messages on %(object)s, as more came than could wait"
+    ),
+    "intake.silenced": gettext_lazy("%(actor)s left %(count)s messages on %(object)s unanswered"),
     "message.failed": gettext_lazy("%(actor)s gave up sending %(object)s"),
     "message.marked_delivered": gettext_lazy("%(actor)s marked %(object)s as delivered"),
     "message.resent": gettext_lazy("%(actor)s sent %(object)s again, as no status had settled it"),

@@ -13,6 +13,7 @@ from django.utils import translation
 from audit.models import ActorKind, AuditEntry
 from audit.records import audited
 from audit.sentences import OBJECTS, SENTENCES, sentence
+from pipeline.ingress.turned_away import AT_THE_DOOR
 from pipeline.models import BreakerState, Outcome
 from review.models import ReviewDecision
 
@@ -21,6 +22,7 @@ APPS = ("audit", "conversations", "pipeline", "review", "zupa_site")
 ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 COMPOSED = {
     "turn.{decision.outcome}": [f"turn.{outcome}" for outcome in Outcome.values],
+    "intake.{outcome}": [f"intake.{outcome}" for outcome in AT_THE_DOOR],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
     "review_item.{verdict.decision}": [f"review_item.{decision}" for decision in ReviewDecision.values],
     "{kind}.{verb}": [
