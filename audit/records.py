@@ -57,6 +57,14 @@ def audited() -> Mapping[str, type[Model]]:
     }
 
 
+def object_type_of(model: type[Model]) -> str:
+    """What the trail calls records of the model. Raises `LookupError` where it does not speak of them."""
+    for object_type, audited_model in audited().items():
+        if audited_model is model:
+            return object_type
+    raise LookupError(f"{model._meta.label} is in no AppConfig's `audited`.")
+
+
 def record_address(object_type: str, object_id: str) -> str:
     """Where the record's page is; empty when it is gone or has none."""
     model = audited().get(object_type)

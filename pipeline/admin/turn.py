@@ -20,6 +20,12 @@ class TurnAdmin(ReadOnlyAdmin):
     list_display = ("short_id", "thread", "state", "error", "took", "tokens", "attempts", "started")
     list_select_related = ("conversation__contact",)
     deferred = ("phases",)
+    discloses = {
+        "tenant_id": "conversation.tenant_id",
+        "conversation_id": "conversation_id",
+        "contact_id": "conversation.contact_id",
+        "turn_id": "pk",
+    }
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("started_at", MomentFilter),

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.utils import translation
 
 from audit.models import ActorKind, AuditEntry
-from audit.records import audited
+from audit.records import audited, object_type_of
 from audit.sentences import OBJECTS, SENTENCES, sentence
+from audit.staff.base import ReadOnlyAdmin
 from pipeline.ingress.turned_away import AT_THE_DOOR
 from pipeline.models import BreakerState, Outcome
 from review.models import ReviewDecision
@@ -20,7 +22,10 @@ from review.models import ReviewDecision
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "conversations", "pipeline", "review", "zupa_site")
 ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
+PAGES = [pages for pages in admin.site._registry.values() if isinstance(pages, ReadOnlyAdmin)]
 COMPOSED = {
+    "{kind}.read": [f"{object_type_of(pages.model)}.read" for pages in PAGES if pages.discloses],
+    "{kind}.searched": [f"{object_type_of(pages.model)}.searched" for pages in PAGES if pages.words],
     "turn.{decision.outcome}": [f"turn.{outcome}" for outcome in Outcome.values],
     "intake.{outcome}": [f"intake.{outcome}" for outcome in AT_THE_DOOR],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
