@@ -36,6 +36,9 @@ SENTENCES: dict[str, Text] = {
         "%(actor)s shed %(count)s messages on %(object)s, as more came than could wait"
     ),
     "intake.silenced": gettext_lazy("%(actor)s left %(count)s messages on %(object)s unanswered"),
+    "login.ended": gettext_lazy("%(actor)s logged out"),
+    "login.failed": gettext_lazy("Somebody failed to log in as %(object)s"),
+    "login.succeeded": gettext_lazy("%(actor)s logged in"),
     "message.failed": gettext_lazy("%(actor)s gave up sending %(object)s"),
     "message.marked_delivered": gettext_lazy("%(actor)s marked %(object)s as delivered"),
     "message.read": gettext_lazy("%(actor)s read %(object)s"),
@@ -47,6 +50,7 @@ SENTENCES: dict[str, Text] = {
     "message.sent_again": gettext_lazy("%(actor)s had %(object)s sent again"),
     "message.unknown": gettext_lazy("%(actor)s does not know whether %(object)s was sent"),
     "message.withdrawn": gettext_lazy("%(actor)s withdrew %(object)s before it was sent"),
+    "password.changed": gettext_lazy("%(actor)s changed their own password"),
     "review_item.answer": gettext_lazy("%(actor)s answered in the agent's place, on %(object)s"),
     "review_item.approve": gettext_lazy("%(actor)s approved %(object)s"),
     "review_item.claimed": gettext_lazy("%(actor)s claimed %(object)s"),
@@ -91,6 +95,7 @@ SENTENCES: dict[str, Text] = {
 FALLBACK: Text = gettext_lazy("%(actor)s did “%(action)s” to %(object)s")
 
 OBJECTS: dict[str, Text] = {
+    "account": gettext_lazy("user account %(id)s"),
     "agent": gettext_lazy("agent %(id)s"),
     "breaker": gettext_lazy("breaker %(id)s"),
     "channel": gettext_lazy("channel %(id)s"),

@@ -35,7 +35,7 @@ COMPOSED = {
     ],
 }
 """Actions that are put together, and all that can come of it."""
-WITHOUT_ACTOR = ("event.conflict", "review_item.expired")
+WITHOUT_ACTOR = ("event.conflict", "login.failed", "review_item.expired")
 
 
 def writers() -> Iterator[ast.Module]:
