@@ -5,18 +5,23 @@ This app knows no other: each says in its AppConfig which model an object type s
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
+from simple_history.models import DeletedObject
 
 from audit.models import AuditEntry
 from audit.staff.show import address
 
+ADDED, DELETED = "+", "-"
+"""How simple-history marks the rows of a record's beginning and end."""
+RECORDS = (Model, DeletedObject)
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 HISTORY_ID = "history_id"
 """The detail of an entry that names the historical row of the change it tells of."""
 
@@ -41,7 +46,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A record as it was. `changes`: from the version before it; None when it is the first."""
+    """A record as it was. `changes`: from the version before it; None when that is no longer kept.
+
+    Of the first, all that it began with; of a deletion, all that went.
+    """
 
     number: int
     address: str
@@ -88,17 +96,50 @@ def version(entry: AuditEntry) -> Version | None:
     row = model.history.filter(history_id=number).first() if number and hasattr(model, "history") else None
     if row is None:
         return None
+    return Version(number=row.history_id, address=_version_address(model, row), changes=_changes(row))
+
+
+def _changes(row: Any) -> list[Change] | None:
+    if row.history_type == ADDED:
+        return [Change(label=label, before=None, after=value) for label, value in _whole(row)]
+    if row.history_type == DELETED:
+        return [Change(label=label, before=value, after=None) for label, value in _whole(row)]
     earlier = row.prev_record
-    changes = differences(earlier, row) if earlier else None
-    return Version(number=row.history_id, address=_version_address(model, row), changes=changes)
+    return differences(earlier, row) if earlier else None
+
+
+def _whole(row: Any) -> Iterator[tuple[str, Any]]:
+    """Label and value of all fields that are not empty."""
+    for field in row.tracked_fields:
+        value = _told(_value(row, field)) if field.editable else None
+        if value is not None:
+            yield _label(row, field.name), value
+
+
+def _value(row: Any, field: Any) -> Any:
+    try:
+        return getattr(row, field.name)
+    except ObjectDoesNotExist:  # it names a record that is gone
+        return getattr(row, field.attname)
 
 
 def differences(earlier: Any, later: Any) -> list[Change]:
     """What was changed between two historical rows of one record."""
     return [
-        Change(label=_label(later, change.field), before=change.old, after=change.new)
-        for change in later.diff_against(earlier).changes
+        Change(label=_label(later, change.field), before=_told(change.old), after=_told(change.new))
+        for change in later.diff_against(earlier, foreign_keys_are_objs=True).changes
     ]
+
+
+def _told(value: Any) -> Any:
+    """As people call it: a record by its name; several records, which come as the rows that tie them, by theirs."""
+    if isinstance(value, RECORDS):
+        return str(value)
+    if isinstance(value, list):
+        ties = [list(row.values()) for row in value if isinstance(row, dict)]
+        if any(isinstance(tie[-1], RECORDS) for tie in ties if tie):
+            return ", ".join(str(tie[-1]) for tie in ties)
+    return None if value in EMPTY else value
 
 
 def _label(row: Any, name: str) -> str:

@@ -6,4 +6,13 @@ class PipelineConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "pipeline"
     verbose_name = _("Pipeline")
-    audited = {"breaker": "Breaker", "event": "ProcessedEvent", "step": "Step", "turn": "Turn"}
+    audited = {
+        "api_key": "ApiKey",
+        "blocklist_entry": "BlocklistEntry",
+        "breaker": "Breaker",
+        "event": "ProcessedEvent",
+        "incident": "Incident",
+        "step": "Step",
+        "switch": "Switch",
+        "turn": "Turn",
+    }

@@ -11,6 +11,7 @@ from audit.staff.show import badge_column, code, link_column, milliseconds, mome
 from pipeline import queries
 from pipeline.admin import stories, tones, words
 from pipeline.admin.configuration import in_force
+from pipeline.admin.switched import switched
 from pipeline.admin.timeline import timeline
 from pipeline.models import Turn
 
@@ -97,6 +98,7 @@ class TurnAdmin(ReadOnlyAdmin):
         return {
             "record": whole,
             "in_force": in_force(record.policy_version),
+            "switched": switched(whole.turn, now),
             "timeline": timeline(record, whole.steps, now),
             "summary": stories.turn_summary(whole, now),
             "unknown": stories.unknown_effects(whole),
