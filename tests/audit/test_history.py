@@ -22,7 +22,6 @@ from pipeline.models import (
     BlocklistKind,
     Breaker,
     Capability,
-    Incident,
     Switch,
     SwitchAction,
     SwitchScope,
@@ -80,10 +79,6 @@ MADE: dict[type[Model], tuple[Callable[[], Any], dict[str, Any]]] = {
     Breaker: (factories.breaker, {"reason": "another reason"}),
     CannedReply: (lambda: CannedReply.objects.create(shortcut="hi", text="Hello"), {"text": "another text"}),
     Channel: (factories.channel, {"api_url": "https://another.example"}),
-    Incident: (
-        lambda: Incident.objects.create(reason="down", opened_by=factories.user(), opened_at=NOW),
-        {"reason": "another reason"},
-    ),
     ReviewItem: (_review_item, {"why": "another reason"}),
     StaffScope: (
         lambda: StaffScope.objects.create(user=factories.user()),
