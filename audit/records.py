@@ -5,6 +5,7 @@ This app knows no other: each says in its AppConfig which model an object type s
 """
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ HISTORY_ID = "history_id"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """`before` and `after` as JSON would say them."""
+    """`before` and `after` as people read them; None where there is nothing."""
 
     label: str
     before: Any
@@ -139,7 +140,11 @@ def _told(value: Any) -> Any:
         ties = [list(row.values()) for row in value if isinstance(row, dict)]
         if any(isinstance(tie[-1], RECORDS) for tie in ties if tie):
             return ", ".join(str(tie[-1]) for tie in ties)
-    return None if value in EMPTY else value
+        if all(isinstance(item, str) for item in value):
+            return ", ".join(value) or None
+    if value in EMPTY:
+        return None
+    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def _label(row: Any, name: str) -> str:

@@ -17,13 +17,14 @@ TARGETS = ("tenant", "channel", "agent", "conversation__contact", "contact")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """`standing`: then, today, or both. `address` is empty where switches have no pages."""
+    """`standing`: then, today, or both. `until`: when it ended, or will. `address` is empty where it has no page."""
 
     switch: Switch
     what: str
     for_whom: str
     standing: str
     tone: Tone
+    until: datetime | None
     address: str
 
 
@@ -71,6 +72,7 @@ def _row(switch: Switch, was: bool, lasts: bool) -> Switched:
         for_whom=" ".join(_for_whom(switch)),
         standing=standing,
         tone=tone,
+        until=switch.ended_at or switch.ends_at,
         address=_address(switch),
     )
 

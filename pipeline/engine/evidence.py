@@ -96,13 +96,14 @@ def _of_step(teller: _Teller, step: Step) -> Iterator[Fact]:
             details=_call(step),
         )
     if step.decisions:
-        last = step.decisions[-1]["verdict"]
+        last = step.decisions[-1]
+        was_retried = last["verdict"] == Verdict.RETRY
         yield teller.fact(
-            "step.retried" if last == Verdict.RETRY else "step.given_up",
+            "step.retried" if was_retried else "step.given_up",
             object_type="step",
             object_id=step.pk,
             is_engines=True,
-            reason=last,
+            reason=last["error_code"] if was_retried else last["verdict"],
             details={"name": step.name, "tries": list(_tries(step))},
         )
 
