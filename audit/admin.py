@@ -87,6 +87,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         seal = seal_of(entry)
         return badge(f"# {seal.sequence}", Tone.SUCCESS) if seal else badge(_("not yet"))
 
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """A stretch of time is read by the index of times, and not from the newest entry backwards until it begins."""
+        return ("-at", "-id") if MomentFilter.is_used(request, "at") else ("-id",)
+
     def story(self, record: AuditEntry) -> dict[str, Any]:
         return {
             "sentence": sentence(record),

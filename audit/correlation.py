@@ -18,6 +18,9 @@ FIELDS = (
     "turn_id",
 )
 
+POLICY_VERSION = "policy_version"
+"""Rides along while a turn runs: the history id of its agent's configuration."""
+
 bound = structlog.contextvars.bound_contextvars
 
 
@@ -25,3 +28,8 @@ def current() -> Mapping[str, str]:
     """The correlation ids in force here, as text; ids that are not known are absent."""
     context = structlog.contextvars.get_contextvars()
     return {field: str(context[field]) for field in FIELDS if context.get(field)}
+
+
+def policy_version() -> object:
+    """That under which everything happens here; empty outside of a turn."""
+    return structlog.contextvars.get_contextvars().get(POLICY_VERSION, "")

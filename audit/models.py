@@ -2,7 +2,6 @@
 
 from typing import Any, NoReturn, TypeVar
 
-from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -59,7 +58,7 @@ class AuditEntry(models.Model):
         verbose_name_plural = _("audit entries")
         ordering = ("-id",)
         indexes = (
-            BrinIndex(fields=["at"], name="audit_entry_at_brin"),
+            models.Index(fields=["at", "id"], name="audit_entry_at"),
             models.Index(fields=["object_type", "object_id"], name="audit_entry_object"),
             models.Index(fields=["conversation_id", "id"], name="audit_entry_conversation"),
             models.Index(fields=["turn_id"], name="audit_entry_turn", condition=~models.Q(turn_id="")),
@@ -70,7 +69,11 @@ class AuditEntry(models.Model):
                 fields=["actor", "id"],
                 opclasses=["varchar_pattern_ops", "int8_ops"],
                 name="audit_entry_actor",
-                condition=~models.Q(actor=""),
+            ),
+            models.Index(
+                fields=["actor_kind", "id"],
+                name="audit_entry_people",
+                condition=models.Q(actor_kind__in=["person", "contact"]),
             ),
             models.Index(
                 fields=["action", "id"],

@@ -11,7 +11,7 @@ from audit.models import ActorKind, AuditEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that happened. `details` must be JSON; `ids` overrides correlation ids taken from the context."""
+    """One thing that happened. `details` must be JSON; `ids` and `policy_version` override those of the context."""
 
     action: str
     object_type: str
@@ -43,7 +43,7 @@ def _entry(fact: Fact, now: datetime) -> AuditEntry:
         object_type=fact.object_type,
         object_id=str(fact.object_id),
         reason=fact.reason,
-        policy_version=str(fact.policy_version or ""),
+        policy_version=str(fact.policy_version or correlation.policy_version() or ""),
         details=dict(fact.details),
         **ids,
     )

@@ -1,29 +1,35 @@
 """From evidence to the records it speaks of, while they exist.
 
 This app knows no other: each says in its AppConfig which model an object type stands for, as in
-`audited = {"turn": "Turn"}`.
+`audited = {"turn": "Turn"}`, or `{"account": "auth.User"}` where the model is another's.
 """
 
 import difflib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
+from simple_history.models import DeletedObject
 
 from audit.models import AuditEntry
 from audit.staff.show import address
 
+ADDED, DELETED = "+", "-"
+"""How simple-history marks the rows of a record's beginning and end."""
+RECORDS = (Model, DeletedObject)
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 HISTORY_ID = "history_id"
 """The detail of an entry that names the historical row of the change it tells of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """`before` and `after` as JSON would say them."""
+    """`before` and `after` as people read them; None where there is nothing."""
 
     label: str
     before: Any
@@ -41,7 +47,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A record as it was. `changes`: from the version before it; None when it is the first."""
+    """A record as it was. `changes`: from the version before it; None when that is no longer kept.
+
+    Of the first, all that it began with; of a deletion, all that went.
+    """
 
     number: int
     address: str
@@ -51,10 +60,18 @@ class Version:
 def audited() -> Mapping[str, type[Model]]:
     """The model of each object type."""
     return {
-        object_type: config.get_model(name)
+        object_type: apps.get_model(name) if "." in name else config.get_model(name)
         for config in apps.get_app_configs()
         for object_type, name in getattr(config, "audited", {}).items()
     }
+
+
+def object_type_of(model: type[Model]) -> str:
+    """What the trail calls records of the model. Raises `LookupError` where it does not speak of them."""
+    for object_type, audited_model in audited().items():
+        if audited_model is model:
+            return object_type
+    raise LookupError(f"{model._meta.label} is in no AppConfig's `audited`.")
 
 
 def record_address(object_type: str, object_id: str) -> str:
@@ -80,17 +97,54 @@ def version(entry: AuditEntry) -> Version | None:
     row = model.history.filter(history_id=number).first() if number and hasattr(model, "history") else None
     if row is None:
         return None
+    return Version(number=row.history_id, address=_version_address(model, row), changes=_changes(row))
+
+
+def _changes(row: Any) -> list[Change] | None:
+    if row.history_type == ADDED:
+        return [Change(label=label, before=None, after=value) for label, value in _whole(row)]
+    if row.history_type == DELETED:
+        return [Change(label=label, before=value, after=None) for label, value in _whole(row)]
     earlier = row.prev_record
-    changes = differences(earlier, row) if earlier else None
-    return Version(number=row.history_id, address=_version_address(model, row), changes=changes)
+    return differences(earlier, row) if earlier else None
+
+
+def _whole(row: Any) -> Iterator[tuple[str, Any]]:
+    """Label and value of all fields that are not empty."""
+    for field in row.tracked_fields:
+        value = _told(_value(row, field)) if field.editable else None
+        if value is not None:
+            yield _label(row, field.name), value
+
+
+def _value(row: Any, field: Any) -> Any:
+    try:
+        return getattr(row, field.name)
+    except ObjectDoesNotExist:  # it names a record that is gone
+        return getattr(row, field.attname)
 
 
 def differences(earlier: Any, later: Any) -> list[Change]:
     """What was changed between two historical rows of one record."""
     return [
-        Change(label=_label(later, change.field), before=change.old, after=change.new)
-        for change in later.diff_against(earlier).changes
+        Change(label=_label(later, change.field), before=_told(change.old), after=_told(change.new))
+        for change in later.diff_against(earlier, foreign_keys_are_objs=True).changes
     ]
+
+
+def _told(value: Any) -> Any:
+    """As people call it: a record by its name; several records, which come as the rows that tie them, by theirs."""
+    if isinstance(value, RECORDS):
+        return str(value)
+    if isinstance(value, list):
+        ties = [list(row.values()) for row in value if isinstance(row, dict)]
+        if any(isinstance(tie[-1], RECORDS) for tie in ties if tie):
+            return ", ".join(str(tie[-1]) for tie in ties)
+        if all(isinstance(item, str) for item in value):
+            return ", ".join(value) or None
+    if value in EMPTY:
+        return None
+    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def _label(row: Any, name: str) -> str:

@@ -31,15 +31,32 @@ SENTENCES: dict[str, Text] = {
     "conversation.read": gettext_lazy("%(actor)s read %(object)s"),
     "demo.seeded": gettext_lazy("%(actor)s set up the demo as %(object)s"),
     "event.conflict": gettext_lazy("%(object)s came again with different content"),
+    "event.merged": gettext_lazy("%(actor)s took %(object)s together with a later message of its burst"),
+    "event.read": gettext_lazy("%(actor)s read %(object)s"),
     "event.requeued": gettext_lazy("%(actor)s requeued %(object)s"),
     "incident.closed": gettext_lazy("%(actor)s closed %(object)s"),
     "incident.opened": gettext_lazy("%(actor)s opened %(object)s"),
+    "intake.blocked": gettext_lazy("%(actor)s kept %(count)s messages of blocked contacts from %(object)s"),
+    "intake.ignored": gettext_lazy("%(actor)s ignored %(count)s events on %(object)s"),
+    "intake.shed": gettext_lazy(
+        "%(actor)s shed %(count)s messages on %(object)s, as more came than could wait"
+    ),
+    "intake.silenced": gettext_lazy("%(actor)s left %(count)s messages on %(object)s unanswered"),
+    "login.ended": gettext_lazy("%(actor)s logged out"),
+    "login.failed": gettext_lazy("Somebody failed to log in as %(object)s"),
+    "login.succeeded": gettext_lazy("%(actor)s logged in"),
     "message.failed": gettext_lazy("%(actor)s gave up sending %(object)s"),
     "message.marked_delivered": gettext_lazy("%(actor)s marked %(object)s as delivered"),
+    "message.read": gettext_lazy("%(actor)s read %(object)s"),
     "message.resent": gettext_lazy("%(actor)s sent %(object)s again, as no status had settled it"),
+    "message.retried": gettext_lazy("%(actor)s will try once more to send %(object)s"),
+    "message.searched": gettext_lazy(
+        "%(actor)s looked for “%(name)s” in what was said, and found %(count)s messages"
+    ),
     "message.sent_again": gettext_lazy("%(actor)s had %(object)s sent again"),
     "message.unknown": gettext_lazy("%(actor)s does not know whether %(object)s was sent"),
     "message.withdrawn": gettext_lazy("%(actor)s withdrew %(object)s before it was sent"),
+    "password.changed": gettext_lazy("%(actor)s changed their own password"),
     "review_item.answer": gettext_lazy("%(actor)s answered in the agent's place, on %(object)s"),
     "review_item.approve": gettext_lazy("%(actor)s approved %(object)s"),
     "review_item.claimed": gettext_lazy("%(actor)s claimed %(object)s"),
@@ -59,28 +76,38 @@ SENTENCES: dict[str, Text] = {
     "switch.refused": gettext_lazy("%(actor)s refused %(object)s, it never came into force"),
     "switch.requested": gettext_lazy("%(actor)s asked for %(object)s, it waits for a second person"),
     "switch.set": gettext_lazy("%(actor)s set %(object)s"),
+    "session.read": gettext_lazy("%(actor)s read %(object)s"),
+    "step.given_up": gettext_lazy("%(actor)s did not try %(name)s again in %(object)s"),
+    "step.read": gettext_lazy("%(actor)s read %(object)s"),
+    "step.retried": gettext_lazy("%(actor)s tried %(name)s again in %(object)s"),
     "tenant.added": gettext_lazy("%(actor)s added %(object)s"),
     "tenant.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
     "tenant.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
+    "tool.called": gettext_lazy("%(actor)s called the tool %(name)s in %(object)s"),
+    "tool.refused": gettext_lazy("%(actor)s was kept from calling the tool %(name)s in %(object)s"),
     "turn.blocked": gettext_lazy("%(actor)s did not answer %(object)s, as the contact is blocked"),
     "turn.command": gettext_lazy("%(actor)s carried out a command in %(object)s"),
+    "turn.degraded": gettext_lazy("%(actor)s answered %(object)s by lesser means"),
     "turn.expired": gettext_lazy("%(actor)s let %(object)s go, as it had waited too long"),
     "turn.failed": gettext_lazy("%(actor)s could not answer %(object)s"),
     "turn.ignored": gettext_lazy("%(actor)s ignored %(object)s, a kind that is not handled"),
     "turn.merged": gettext_lazy("%(actor)s answered %(object)s together with another message"),
     "turn.needs_human": gettext_lazy("%(actor)s left %(object)s to a person"),
+    "turn.postponed": gettext_lazy("%(actor)s set %(object)s aside until its model answers again"),
     "turn.rate_limited": gettext_lazy("%(actor)s did not answer %(object)s, as the contact writes too fast"),
+    "turn.read": gettext_lazy("%(actor)s read %(object)s"),
     "turn.replied": gettext_lazy("%(actor)s answered %(object)s"),
     "turn.started_over": gettext_lazy("%(actor)s began %(object)s anew, as its context had changed"),
     "turn.suspended": gettext_lazy("%(actor)s set %(object)s aside until a person decides"),
     "turn.shed": gettext_lazy("%(actor)s put %(object)s aside, as there was more to do than could be done"),
     "turn.silenced": gettext_lazy("%(actor)s chose not to answer %(object)s"),
 }
-"""By action. Known in them: actor, object, fields (those that were changed)."""
+"""By action. Known in them: actor, object, fields (those that were changed), and of the details name and count."""
 
 FALLBACK: Text = gettext_lazy("%(actor)s did “%(action)s” to %(object)s")
 
 OBJECTS: dict[str, Text] = {
+    "account": gettext_lazy("user account %(id)s"),
     "agent": gettext_lazy("agent %(id)s"),
     "api_key": gettext_lazy("API key %(id)s"),
     "blocklist_entry": gettext_lazy("blocklist entry %(id)s"),
@@ -94,6 +121,7 @@ OBJECTS: dict[str, Text] = {
     "review_item": gettext_lazy("review item %(id)s"),
     "session": gettext_lazy("session %(id)s"),
     "switch": gettext_lazy("switch %(id)s"),
+    "step": gettext_lazy("step %(id)s"),
     "tenant": gettext_lazy("tenant %(id)s"),
     "turn": gettext_lazy("turn %(id)s"),
 }
@@ -105,6 +133,8 @@ def sentence(entry: AuditEntry) -> str:
         "actor": actor_name(entry),
         "action": entry.action,
         "object": object_name(entry.object_type, entry.object_id),
+        "name": entry.details.get("name", ""),
+        "count": entry.details.get("count", ""),
         "fields": get_text_list([_label(entry, name) for name in entry.details.get("fields", ())], _("and")),
     }
     said = said[:1].upper() + said[1:] if not entry.actor else said

@@ -45,9 +45,11 @@ def delete_configuration(records: Iterable[Configuration], *, by: User, now: dat
         refusal = refuse_deletion(record)
         if refusal:
             raise InUseError(refusal)
-        _record(record, "deleted", fields=(), by=by, now=now)
+        key = record.pk
         record._history_user = by  # type: ignore[union-attr]  # simple-history reads it from here
         record.delete()
+        record.pk = key  # the evidence names it, and the historical row of its deletion
+        _record(record, "deleted", fields=(), by=by, now=now)
 
 
 def refuse_deletion(record: Configuration) -> str:

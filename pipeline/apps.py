@@ -12,6 +12,7 @@ class PipelineConfig(AppConfig):
         "breaker": "Breaker",
         "event": "ProcessedEvent",
         "incident": "Incident",
+        "step": "Step",
         "switch": "Switch",
         "turn": "Turn",
     }

@@ -16,6 +16,7 @@ from pipeline import queries
 from pipeline.desk import Kind, Request, desk
 from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
+from pipeline.ingress import turned_away
 from pipeline.models import EventStatus, HousekeepingRun, ProcessedEvent, Step
 from pipeline.policies.errors import Code
 from pipeline.transports.registry import IDEMPOTENT_KINDS
@@ -170,5 +171,6 @@ CHORES: Mapping[str, Callable[[datetime], int]] = {
     "unknown_sends_held": _hold_unknown_sends,
     "reviews_expired": _expire_reviews,
     "retention_applied": _apply_retention,
+    "turned_away_told": turned_away.tell,
     "runs_forgotten": _forget_old_runs,
 }

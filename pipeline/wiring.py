@@ -38,7 +38,7 @@ class TurnStore:
         return await in_database(turns.absorb, turn)
 
     async def postpone(self, turn: TurnInput) -> None:
-        await in_database(turns.postpone, turn)
+        await in_database(turns.postpone, turn, now=timezone.now())
 
     async def suspend(self, state: TurnState, proposals: tuple[Proposal, ...]) -> None:
         passing(FaultPoint.SUSPEND_BEFORE)

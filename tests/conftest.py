@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from zupa_site import embedded_postgres
+from zupa_site import embedded_postgres, logins
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,6 +30,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER audit_entry_no_truncate")
         cursor.execute("ALTER TABLE audit_seal DISABLE TRIGGER audit_seal_no_truncate")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logged_in_before() -> None:
+    """`force_login` stands for somebody who has logged in before the test begins: the trail tells nothing of it."""
+    user_logged_in.disconnect(logins.on_login)
 
 
 @pytest.fixture

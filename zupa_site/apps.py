@@ -9,7 +9,11 @@ class ZupaSiteConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "zupa_site"
     verbose_name = _("Zupa")
+    audited = {"account": "auth.User", "group": "auth.Group"}
 
     def ready(self) -> None:
         if settings.ZUPA.sentry_dsn:
             reporting.start(dsn=settings.ZUPA.sentry_dsn, environment=settings.ZUPA.name)
+        from zupa_site import logins  # models are there only now
+
+        logins.listen()

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from zupa_site import dashboard, probes
+from zupa_site import dashboard, logins, probes
 from zupa_site.api import api
 
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("health/ready", probes.ready, name="health-ready"),
     path("metrics", probes.prometheus, name="metrics"),
     path("admin/dashboard/fragment", dashboard.fragment, name="dashboard-fragment"),
+    path("admin/password_change/", admin.site.admin_view(logins.change_own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("review/", include("review.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -1,6 +1,6 @@
 """The classes that every admin page of ours descends from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +10,15 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.admin import ModelAdmin
 
+from audit.staff import reading
 from audit.staff.show import Text
 
 MOST_FOUND = 500
+MOST_OF_A_TERM = 200
+"""Characters of a search term that the trail keeps."""
 WHOLE_VALUE = "__exact"
 
 
@@ -75,15 +79,28 @@ class StaffAdmin(ModelAdmin):
             return queryset, False
         exact = [lookup for lookup in self.search_fields if lookup.endswith(WHOLE_VALUE)]
         others = [lookup for lookup in self.search_fields if lookup not in exact]
-        found = _found(queryset, exact, term) or _found(queryset, others, term)
+        found = _found(queryset, exact, term)
+        if not found and others:
+            found = _found(queryset, others, term)
+            self.searched(request, others, term, len(found))
         return queryset.filter(pk__in=found), False
+
+    def searched(self, request: HttpRequest, lookups: Sequence[str], term: str, number: int) -> None:
+        """Somebody looked the term up in these columns, and so many records were found."""
 
 
 class ReadOnlyAdmin(StaffAdmin):
-    """Rows that the engine owns. Staff look at them; nobody adds, changes or deletes one here."""
+    """Rows that the engine owns. Staff look at them; nobody adds, changes or deletes one here.
+
+    `discloses`: where the page shows what people said or were told, the ids under which the trail tells of each
+    opening, and where the record has them. `words`: lookups in what people said; the trail tells of each search.
+    A list shows no such words: what is in it can be looked through without reading anybody's conversation.
+    """
 
     actions = None
     sortable_by = ()
+    discloses: Mapping[str, str] = {}
+    words: tuple[str, ...] = ()
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False
@@ -98,9 +115,16 @@ class ReadOnlyAdmin(StaffAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         obj = kwargs.get("obj")
+        if obj and self.discloses:
+            reading.record_opening(obj, self.discloses, by=request.user.get_username(), now=timezone.now())
         shown = context | {"show_history": False} | (self.story(obj) if obj else {})
         page: HttpResponse = super().render_change_form(request, shown, *args, **kwargs)
         return page
+
+    def searched(self, request: HttpRequest, lookups: Sequence[str], term: str, number: int) -> None:
+        if not set(self.words).isdisjoint(lookups):
+            by = request.user.get_username()
+            reading.record_search(self.model, term[:MOST_OF_A_TERM], number, by=by, now=timezone.now())
 
     def story(self, record: Any) -> dict[str, Any]:
         """What the record's own template needs beside the record."""

@@ -44,6 +44,10 @@ class BeginningFilter(WholeValueFilter):
 class MomentFilter(RangeDateTimeFilter):
     """Between two times of the viewer's zone. A date alone is its whole day; what cannot be read narrows nothing."""
 
+    @staticmethod
+    def is_used(request: HttpRequest, field: str) -> bool:
+        return any(request.GET.get(f"{field}_{side}_0") for side in ("from", "to"))
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         start, end = self._bound("from", time.min), self._bound("to", time.max)
         if start:

@@ -83,6 +83,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("address", "owned_by", "created", "last_message")
     deferred = ("channel__credentials",)
+    discloses = {"tenant_id": "tenant_id", "conversation_id": "pk", "contact_id": "contact_id"}
 
     owned_by = badge_column("owner_kind", _("owner"), tones.OWNER)
     created = moment_column("created_at", _("first seen"))
@@ -137,6 +138,12 @@ class SessionAdmin(ActingAdmin, ReadOnlyAdmin):
         "summary",
     )
     readonly_fields = ("thread", "started", "last_activity", "ended")
+    discloses = {
+        "tenant_id": "conversation.tenant_id",
+        "conversation_id": "conversation_id",
+        "contact_id": "conversation.contact_id",
+        "session_id": "pk",
+    }
 
     thread = link_column("conversation", _("conversation"))
     started = moment_column("started_at", _("started"))

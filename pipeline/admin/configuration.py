@@ -6,11 +6,8 @@ from typing import Any
 
 from django.urls import reverse
 
-from audit.records import Change, differences
+from audit.records import DELETED, Change, differences
 from conversations.models import Agent
-
-DELETED = "-"
-"""How simple-history marks the row of a deletion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,13 @@ class EventAdmin(ActingAdmin, ReadOnlyAdmin):
     )
     list_select_related = ("channel", "conversation__contact")
     deferred = ("payload", "channel__credentials")
+    discloses = {
+        "tenant_id": "tenant_id",
+        "conversation_id": "conversation_id",
+        "event_id": "pk",
+        "dedupe_key": "dedupe_key",
+        "turn_id": "turn_id",
+    }
     list_filter = (
         OutcomeFilter,
         ("status", ChoicesDropdownFilter),

@@ -2,8 +2,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils import timezone
-from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from audit.staff.acts import ActingAdmin
@@ -19,7 +19,7 @@ from pipeline.admin.settling import settling
 @admin.register(Message)
 class MessageAdmin(ActingAdmin, ReadOnlyAdmin):
     acts = (acts.MARK_DELIVERED, acts.SEND_AGAIN)
-    list_display = ("excerpt", "thread", "said_by", "delivery_state", "error_code", "created")
+    list_display = ("what", "thread", "said_by", "delivery_state", "error_code", "created")
     list_select_related = ("conversation__contact",)
     list_filter = (
         ("delivery", ChoicesDropdownFilter),
@@ -70,6 +70,14 @@ class MessageAdmin(ActingAdmin, ReadOnlyAdmin):
         "shown_key",
     )
     deferred = ("channel__credentials",)
+    discloses = {
+        "tenant_id": "conversation.tenant_id",
+        "conversation_id": "conversation_id",
+        "contact_id": "conversation.contact_id",
+        "session_id": "session_id",
+        "turn_id": "turn_id",
+    }
+    words = ("text__icontains",)
 
     thread = link_column("conversation", _("conversation"))
     said_by = badge_column("author_kind", _("author"), tones.AUTHOR)
@@ -77,9 +85,12 @@ class MessageAdmin(ActingAdmin, ReadOnlyAdmin):
     created = moment_column("created_at", _("created"))
     shown_media = json_field("media", _("media"))
 
-    @admin.display(description=_("text"))
-    def excerpt(self, message: Message) -> str:
-        return Truncator(message.text).chars(80) or f"[{message.get_kind_display()}]"
+    @admin.display(description=_("message"))
+    def what(self, message: Message) -> str:
+        """Not its words: they are on its page, and the trail tells who opened that."""
+        number = len(message.text)
+        length = ngettext("%(count)d character", "%(count)d characters", number) % {"count": number}
+        return f"{message.get_kind_display()}, {length}" if number else message.get_kind_display()
 
     @admin.display(description=_("provider id"))
     def shown_provider_id(self, message: Message) -> str:

@@ -16,6 +16,11 @@ class StepAdmin(ReadOnlyAdmin):
     list_display = ("name", "kind_badge", "state", "error", "took", "attempts", "turn_link", "started")
     list_select_related = ("turn",)
     deferred = ("request", "response", "turn__phases")
+    discloses = {
+        "tenant_id": "turn.conversation.tenant_id",
+        "conversation_id": "turn.conversation_id",
+        "turn_id": "turn_id",
+    }
     list_filter = (("status", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
     search_fields = ("id__exact", "turn__id__exact", "name__exact")
     search_help_text = _("Number, turn id, or the name of a model or tool.")

@@ -11,6 +11,7 @@ from audit.staff.show import badge_column, code, link_column, milliseconds, mome
 from pipeline import queries
 from pipeline.admin import stories, tones, words
 from pipeline.admin.configuration import in_force
+from pipeline.admin.switched import switched
 from pipeline.admin.timeline import timeline
 from pipeline.models import Turn
 
@@ -20,6 +21,12 @@ class TurnAdmin(ReadOnlyAdmin):
     list_display = ("short_id", "thread", "state", "error", "took", "tokens", "attempts", "started")
     list_select_related = ("conversation__contact",)
     deferred = ("phases",)
+    discloses = {
+        "tenant_id": "conversation.tenant_id",
+        "conversation_id": "conversation_id",
+        "contact_id": "conversation.contact_id",
+        "turn_id": "pk",
+    }
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("started_at", MomentFilter),
@@ -91,6 +98,7 @@ class TurnAdmin(ReadOnlyAdmin):
         return {
             "record": whole,
             "in_force": in_force(record.policy_version),
+            "switched": switched(whole.turn, now),
             "timeline": timeline(record, whole.steps, now),
             "summary": stories.turn_summary(whole, now),
             "unknown": stories.unknown_effects(whole),

@@ -6,8 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from audit.models import ActorKind
-from audit.operations import Fact, record
+from audit.operations import record_all
 from conversations import sessions
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import (
@@ -20,7 +19,7 @@ from conversations.models import (
     Session,
 )
 from pipeline.desk import Kind, Request, desk, said
-from pipeline.engine import mailbox
+from pipeline.engine import evidence, mailbox
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.models import EventStatus, Outcome, ProcessedEvent, Step, StepStatus, Turn, TurnStatus
 from pipeline.phases import state as phases
@@ -45,7 +44,7 @@ def commit(state: TurnState, *, now: datetime) -> None:
     _write_outcomes(state, decision, now)
     _finish(turn, state, decision, now)
     Conversation.objects.filter(pk=state.input.conversation_id).update(last_message_at=now)
-    _record_evidence(state, session, decision, now)
+    record_all(evidence.of_turn(state, session.pk, decision), now=now)
     desk().open(_for_people(state, decision), now=now)
     announce(conversation_topic(state.input.conversation_id), DASHBOARD)
 
@@ -193,23 +192,3 @@ def _request(state: TurnState, kind: Kind, code: str, why: str) -> Request:
         policy_version=turn.policy_version,
         is_low_risk=kind is Kind.FAILED_TURN,
     )
-
-
-def _record_evidence(state: TurnState, session: Session, decision: Decision, now: datetime) -> None:
-    fact = Fact(
-        action=f"turn.{decision.outcome}",
-        object_type="turn",
-        object_id=state.input.turn_id,
-        actor_kind=ActorKind.AGENT,
-        actor=state.input.agent.name,
-        reason=decision.code or "",
-        policy_version=state.input.policy_version,
-        details={
-            "command": state.command or "",
-            "tools": list(state.usage.tool_names),
-            "replies": len(state.drafts or ()),
-            "attempt": state.input.attempt,
-        },
-        ids={"session_id": session.pk},
-    )
-    record(fact, now=now)

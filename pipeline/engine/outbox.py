@@ -27,7 +27,7 @@ from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
-from pipeline.models import Switch
+from pipeline.models import Switch, Turn
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import (
     AccountError,
@@ -38,7 +38,7 @@ from pipeline.policies.errors import (
     TransientError,
     UnknownError,
 )
-from pipeline.policies.retries import Tried
+from pipeline.policies.retries import RetryDecision, Tried
 from pipeline.policies.switches import PAUSED_S, Capability, Rule, SwitchAction, strictest
 from pipeline.ports import ChannelConfig, OutboundMessage, Sender
 
@@ -249,6 +249,7 @@ def _write_not_sent(message: Message, error: PipelineError, now: datetime) -> No
     if decision.is_retry:
         send_after = now + timedelta(seconds=decision.wait_s)
         unsettled.update(delivery=Delivery.QUEUED, send_after=send_after, **story)
+        _record_retry(message, error, decision, now)
     elif unsettled.update(delivery=Delivery.FAILED, **story):
         _record(message, "message.failed", error.code, now)
 
@@ -264,12 +265,34 @@ def _tried(message: Message, now: datetime) -> Tried:
     return Tried(attempt=message.attempts, elapsed_s=elapsed_s, is_idempotent=True, retries_left=1)
 
 
-def _record(message: Message, action: str, reason: str, now: datetime) -> None:
+def _record(
+    message: Message, action: str, reason: str, now: datetime, details: Mapping[str, Any] | None = None
+) -> None:
     fact = Fact(
         action=action,
         object_type="message",
         object_id=message.pk,
+        policy_version=_policy_version(message),
         reason=reason,
         ids={"conversation_id": message.conversation_id, "turn_id": message.turn_id or ""},
+        details=details or {},
     )
     record(fact, now=now)
+
+
+def _record_retry(message: Message, error: PipelineError, decision: RetryDecision, now: datetime) -> None:
+    """Not where an open breaker kept it from being tried: the breaker's own entry stands for all that waits."""
+    if not isinstance(error, BreakerOpenError):
+        details = {
+            "attempt": message.attempts,
+            "verdict": decision.verdict,
+            "wait_s": round(decision.wait_s, 3),
+        }
+        _record(message, "message.retried", error.code, now, details)
+
+
+def _policy_version(message: Message) -> object:
+    """That of the turn that wrote it; empty where none did."""
+    if message.turn_id is None:
+        return ""
+    return Turn.objects.filter(pk=message.turn_id).values_list("policy_version", flat=True).first()

@@ -85,6 +85,7 @@ def _correlation(turn: TurnInput) -> dict[str, object]:
         "event_id": turn.messages[-1].event_id,
         "dedupe_key": turn.messages[-1].dedupe_key,
         "turn_id": turn.turn_id,
+        correlation.POLICY_VERSION: turn.policy_version,
     }
 
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Greatest
 
+from audit.operations import record
 from conversations.live import announce, conversation_topic
 from conversations.models import (
     Agent,
@@ -24,7 +25,7 @@ from conversations.models import (
     Tenant,
 )
 from pipeline.controls import blocklist, switchboard
-from pipeline.engine import bursts, holds, mailbox
+from pipeline.engine import bursts, evidence, holds, mailbox
 from pipeline.engine.mailbox import Claim
 from pipeline.engine.runner import MAX_ATTEMPTS
 from pipeline.models import (
@@ -51,6 +52,8 @@ from pipeline.ports import ChatMessage, Role
 
 MAX_ABSORPTIONS = 3
 RATE_WINDOW = timedelta(minutes=1)
+SET_ASIDE = "@"
+"""Parts the key of a step that failed before the turn was postponed from the step's number."""
 
 
 @transaction.atomic
@@ -227,15 +230,20 @@ def set_aside(turn_input: TurnInput) -> None:
 
 
 @transaction.atomic
-def postpone(turn_input: TurnInput) -> None:
+def postpone(turn_input: TurnInput, *, now: datetime) -> None:
     """Give the attempt back, and let the model steps that failed be tried anew: the turn waits for the model.
 
     The failed steps stay on record under another key. Raises `StaleError` when the lease is lost.
     """
     set_aside(turn_input)
     failed = Step.objects.filter(turn_id=turn_input.turn_id, kind=StepKind.MODEL, status=StepStatus.FAILED)
-    for step in failed.exclude(key__contains="@"):
-        Step.objects.filter(pk=step.pk).update(key=f"{step.key}@{step.pk}")
+    steps = list(failed.only("key", "error_code").order_by("pk"))
+    fresh = [step for step in steps if SET_ASIDE not in step.key]
+    for step in fresh:
+        Step.objects.filter(pk=step.pk).update(key=f"{step.key}{SET_ASIDE}{step.pk}")
+    if fresh == steps:  # else it waits already: the trail says so once, however long that takes
+        reason = fresh[-1].error_code if fresh else ""
+        record(evidence.of_postponement(turn_input, reason), now=now)
 
 
 def _turn_input(

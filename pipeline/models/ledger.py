@@ -92,6 +92,11 @@ class ProcessedEvent(models.Model):
                 condition=Q(outcome__in=NOTABLE),
             ),
             models.Index(fields=["turn"], name="event_of_turn", condition=Q(turn__isnull=False)),
+            models.Index(
+                fields=["received_at"],
+                name="event_ended_at_door",
+                condition=Q(status="done", turn__isnull=True),
+            ),
             BrinIndex(fields=["received_at"], name="event_received_at_brin"),
         )
         constraints = (

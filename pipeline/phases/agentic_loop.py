@@ -43,6 +43,8 @@ FAILED = "error "
 """How a tool's failure begins, as the model reads it."""
 MAX_REJECTIONS = 3
 """How many of its answers a person may reject before the turn is left to people."""
+FALLBACK = ":fallback"
+"""How the key of a step ends that asks the fallback model."""
 
 
 async def agentic_loop(state: TurnState, ports: Ports) -> TurnState:
@@ -177,7 +179,7 @@ async def _ask(
     except PipelineError:
         if not agent.fallback_model:
             raise
-        key = f"{key}:fallback"
+        key = f"{key}{FALLBACK}"
         return await _ask_model(agent.fallback_model, key, state, ports, messages, tools, is_fallback=True)
 
 

@@ -32,6 +32,11 @@ def choose(client: Client, model: type[Model], name: str, chosen: list[Any], **m
     return client.post(f"{site.list_page(model)}?{query}", data, follow=True)
 
 
+def done() -> bool:
+    """Whether the trail tells of anything but the reading of a page."""
+    return AuditEntry.objects.exclude(action__endswith=".read").exists()
+
+
 def evidence(action: str) -> AuditEntry:
     entry = AuditEntry.objects.get(action=action)
     assert (entry.actor_kind, entry.actor, entry.reason) == (
@@ -66,7 +71,7 @@ def test_the_page_offers_it_and_asks_for_a_reason(staff: Client, name: str) -> N
     refused = staff.post(site.page(record, name), {"confirmed": "yes", "reason": "  "})
 
     assert "This field is required." in refused.content.decode()
-    assert not AuditEntry.objects.exists()
+    assert not done()
 
 
 @each_act
@@ -82,7 +87,7 @@ def test_somebody_who_may_only_look_is_not_offered_it_and_cannot_do_it(client: C
     assert site.page(record, name) not in shown
     assert f'value="{name}"' not in listed
     assert (client.get(site.page(record, name)).status_code, posted.status_code) == (403, 403)
-    assert not AuditEntry.objects.exists()
+    assert not done()
 
 
 def test_a_failed_event_goes_back_into_the_queue(staff: Client) -> None:
@@ -144,7 +149,7 @@ def test_what_cannot_be_requeued_is_refused_in_words(staff: Client) -> None:
 
     assert "Only what failed, expired, was shed, rate limited or left to a person" in shown
     assert site.page(answered, "requeue") not in staff.get(site.page(answered)).content.decode()
-    assert not AuditEntry.objects.exists()
+    assert not done()
 
 
 def test_dead_letters_are_those_that_can_be_requeued(staff: Client) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.utils import translation
 
 from audit.models import ActorKind, AuditEntry
-from audit.records import audited
+from audit.records import audited, object_type_of
 from audit.sentences import OBJECTS, SENTENCES, sentence
+from audit.staff.base import ReadOnlyAdmin
+from pipeline.ingress.turned_away import AT_THE_DOOR
 from pipeline.models import BreakerState, Outcome
 from review.models import ReviewDecision
 
@@ -20,8 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "conversations", "pipeline", "review", "zupa_site")
 ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 MAKERS = ("Fact", "leave_evidence")
+PAGES = [pages for pages in admin.site._registry.values() if isinstance(pages, ReadOnlyAdmin)]
 COMPOSED = {
+    "{kind}.read": [f"{object_type_of(pages.model)}.read" for pages in PAGES if pages.discloses],
+    "{kind}.searched": [f"{object_type_of(pages.model)}.searched" for pages in PAGES if pages.words],
     "turn.{decision.outcome}": [f"turn.{outcome}" for outcome in Outcome.values],
+    "intake.{outcome}": [f"intake.{outcome}" for outcome in AT_THE_DOOR],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
     "review_item.{verdict.decision}": [f"review_item.{decision}" for decision in ReviewDecision.values],
     "{kind}.{verb}": [
@@ -29,7 +36,7 @@ COMPOSED = {
     ],
 }
 """Actions that are put together, and all that can come of it."""
-WITHOUT_ACTOR = ("event.conflict", "review_item.expired")
+WITHOUT_ACTOR = ("event.conflict", "login.failed", "review_item.expired")
 
 
 def writers() -> Iterator[ast.Module]:
@@ -48,10 +55,11 @@ def called(call: ast.Call) -> str:
 def arguments(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and not ast.unparse(node.func).startswith("logger."):
-            yield from node.args
-            yield from (
-                keyword.value for keyword in node.keywords if keyword.arg in ("action", "object_type")
-            )
+            handed = [keyword.value for keyword in node.keywords if keyword.arg in ("action", "object_type")]
+            for argument in (*node.args, *handed):
+                yield from (
+                    (argument.body, argument.orelse) if isinstance(argument, ast.IfExp) else (argument,)
+                )
 
 
 def actions() -> Iterator[str]:
@@ -71,7 +79,7 @@ def object_types() -> set[str]:
         str(keyword.value.value)
         for tree in writers()
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and called(call) == "Fact"
+        if isinstance(call, ast.Call)
         for keyword in call.keywords
         if keyword.arg == "object_type" and isinstance(keyword.value, ast.Constant)
     }

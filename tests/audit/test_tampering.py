@@ -1,6 +1,7 @@
 """Who writes to the tables past the application is refused; who owns them can, and `audit_verify` names the row."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -211,6 +212,72 @@ def test_a_chain_that_was_computed_anew_is_seen_with_an_exported_head() -> None:
 
     assert findings() == []
     assert findings(anchors=[exported]) == [("head_lost", 5, None)]
+
+
+def test_two_entries_that_changed_places_are_named() -> None:
+    ids = sealed(5)
+
+    with triggers_off():
+        for number, other in ((1, 3), (3, 1)):
+            details = json.dumps({"n": other})
+            sql(
+                "UPDATE audit_auditentry SET object_id = %s, details = %s WHERE id = %s",
+                str(other),
+                details,
+                ids[number],
+            )
+
+    assert findings() == [("altered", 2, ids[1]), ("altered", 4, ids[3])]
+
+
+def test_an_emptied_trail_is_named_entry_by_entry() -> None:
+    ids = sealed(3)
+
+    with triggers_off():
+        sql("TRUNCATE audit_auditentry")
+
+    assert findings() == [("missing", number, id_) for number, id_ in enumerate(ids, start=1)]
+
+
+def test_an_emptied_chain_is_seen_with_an_exported_head_also_once_it_was_sealed_again() -> None:
+    ids = sealed(3)
+    exported = sealing.head()
+
+    with triggers_off():
+        sql("TRUNCATE audit_seal")
+    assert findings(anchors=[exported]) == [("head_lost", 3, None)]
+
+    sealing.seal(now=NOW + timedelta(seconds=3))
+    assert findings() == []
+    assert findings(anchors=[exported]) == [("head_lost", 3, None)]
+    assert AuditEntry.objects.count() == len(ids)
+
+
+def test_a_trail_of_which_nothing_is_left_is_seen_with_an_exported_head() -> None:
+    sealed(3)
+    exported = sealing.head()
+
+    with triggers_off():
+        sql("TRUNCATE audit_auditentry, audit_seal")
+
+    assert findings() == []
+    assert findings(anchors=[exported]) == [("head_lost", 3, None)]
+
+
+def test_an_entry_that_was_replaced_and_its_chain_computed_anew_is_seen_with_a_head_from_before() -> None:
+    """All that comes after is right again: only what was kept elsewhere tells."""
+    ids = sealed(4)
+    before = sealing.head()
+    sealed(2)
+    after = sealing.head()
+
+    with triggers_off():
+        sql("DELETE FROM audit_seal WHERE sequence >= 4")
+        sql("UPDATE audit_auditentry SET actor = 'bob' WHERE id = %s", ids[3])
+    sealing.seal(now=NOW)
+
+    assert findings() == []
+    assert findings(anchors=[before, after]) == [("head_lost", 4, None), ("head_lost", 6, None)]
 
 
 def test_several_changes_are_named_in_the_order_of_the_chain() -> None:
