@@ -8,10 +8,12 @@ class ConversationsConfig(AppConfig):
     verbose_name = _("Conversations")
     audited = {
         "agent": "Agent",
+        "cannedreply": "CannedReply",
         "channel": "Channel",
         "contact": "Contact",
         "conversation": "Conversation",
         "message": "Message",
+        "note": "Note",
         "session": "Session",
         "tenant": "Tenant",
     }

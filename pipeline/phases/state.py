@@ -71,6 +71,7 @@ class TurnInput:
     """All a turn is given. `now` and `seed` are all the time and chance it sees, so a replay sees the same.
 
     `is_resumed`: it was begun before, by a worker that died or until it was postponed; its journal may hold steps.
+    `notes`: what staff wrote for the agent since it last answered.
     """
 
     turn_id: UUID
@@ -97,6 +98,7 @@ class TurnInput:
     messages: tuple[InboundMessage, ...]
     session: OpenSession | None
     history: tuple[ChatMessage, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Access(StrEnum):
