@@ -30,7 +30,9 @@ SENTENCES: dict[str, Text] = {
     "conversation.handed_back": gettext_lazy("%(actor)s handed %(object)s back to the agent"),
     "conversation.idle": gettext_lazy("%(actor)s asks for somebody else to take over %(object)s"),
     "conversation.read": gettext_lazy("%(actor)s read %(object)s"),
-    "conversation.taken_by_phone": gettext_lazy("Somebody answered by hand on the phone and so took over %(object)s"),
+    "conversation.taken_by_phone": gettext_lazy(
+        "%(actor)s noticed a reply by hand on the phone, which took over %(object)s"
+    ),
     "conversation.taken_over": gettext_lazy("%(actor)s took over %(object)s"),
     "demo.seeded": gettext_lazy("%(actor)s set up the demo as %(object)s"),
     "event.conflict": gettext_lazy("%(object)s came again with different content"),

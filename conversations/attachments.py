@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
-from django.db.models import TextField
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from conversations.models import Attachment, Message, MessageKind, Tenant
+from conversations.models.staff import attachment_path
 
 MEGABYTE = 1024 * 1024
 LIMITS_MB: Final[Mapping[str, int]] = {
@@ -100,6 +100,11 @@ def keep(conversation_id: int, upload: UploadedFile, *, by: User, now: datetime)
     attachment.save(force_insert=True)
     attachment.file.storage.save(attachment.file.name, upload)
     return attachment
+
+
+def stored_name(attachment_id: str) -> str:
+    """Of the file in the storage."""
+    return attachment_path(Attachment(pk=attachment_id), "")
 
 
 def kind_of(attachment: Attachment) -> MessageKind:

@@ -46,8 +46,8 @@ class _Change:
 def locked(conversation_id: int) -> Conversation:
     """Raises `Conversation.DoesNotExist`."""
     conversations = Conversation.objects.select_for_update(of=("self",), no_key=True)
-    return conversations.select_related("owner", "channel").defer("channel__credentials").get(
-        pk=conversation_id
+    return (
+        conversations.select_related("owner", "channel").defer("channel__credentials").get(pk=conversation_id)
     )
 
 
@@ -118,7 +118,9 @@ def hand_back(
 
 def touch(conversation_id: int, *, by: User, now: datetime) -> None:
     """The owner did something: the conversation is not idle. What others do does not count."""
-    Conversation.objects.filter(pk=conversation_id, owner=by).update(owner_active_at=now, others_asked_at=None)
+    Conversation.objects.filter(pk=conversation_id, owner=by).update(
+        owner_active_at=now, others_asked_at=None
+    )
 
 
 @transaction.atomic
@@ -144,7 +146,9 @@ def check_is_owner(conversation: Conversation, by: User, owner_epoch: int) -> No
     if conversation.owner_epoch != owner_epoch:
         raise OwnerChangedError(_("%(what)s Nothing was sent.") % {"what": _what_happened(conversation)})
     if conversation.owner_id != by.pk:
-        raise OwnerChangedError(_("You do not answer here: take the conversation over first. Nothing was sent."))
+        raise OwnerChangedError(
+            _("You do not answer here: take the conversation over first. Nothing was sent.")
+        )
 
 
 def owner_name(conversation: Conversation) -> str:

@@ -151,7 +151,9 @@ def _check_window(conversation: Conversation, now: datetime) -> None:
     closes_at = window_closes_at(conversation.pk, conversation.channel.kind)
     if closes_at and closes_at <= now:
         raise NotWrittenError(
-            _("More than 24 hours have passed since the contact last wrote: WhatsApp takes no free message now.")
+            _(
+                "More than 24 hours have passed since the contact last wrote: WhatsApp takes no free message now."
+            )
         )
 
 

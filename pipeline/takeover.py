@@ -149,4 +149,3 @@ def _answer_missed(conversation_id: int, ended: Ended, by: str, reason: str, now
 def _wake(conversation_id: int) -> None:
     mailbox.wake([conversation_id])
     enqueue_drain()
-

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from zupa_site import dashboard, probes
+from zupa_site import dashboard, files, probes
 from zupa_site.api import api
 
 urlpatterns = [
@@ -14,5 +14,6 @@ urlpatterns = [
     path("admin/dashboard/fragment", dashboard.fragment, name="dashboard-fragment"),
     path("admin/", admin.site.urls),
     path("review/", include("review.urls")),
+    path("files/<str:token>", files.file, name="file"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 from pipeline.phases.state import TurnInput, TurnState
 from pipeline.ports import ChatMessage, Ports, Role
 
-
 NOTES = "Notes from your human colleagues. The contact does not see them: never quote or mention them."
 
 

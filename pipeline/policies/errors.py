@@ -48,6 +48,7 @@ class Code(StrEnum):
     SEND_RECIPIENT = "send.recipient"
     SEND_WINDOW = "send.window"
     SEND_REQUEST = "send.request"
+    SEND_FILE = "send.file"
     SEND_REPORTED = "send.reported"
     SEND_OWNER_CHANGED = "send.owner_changed"
 
