@@ -6,9 +6,8 @@ that housekeeping finds, never a file that nobody knows of.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
@@ -19,7 +18,6 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from conversations.models import Attachment, Message, MessageKind, Tenant
-from conversations.models.staff import attachment_path
 
 MEGABYTE = 1024 * 1024
 LIMITS_MB: Final[Mapping[str, int]] = {
@@ -68,22 +66,7 @@ class AttachmentRefusedError(Exception):
     """The text says what is wrong with the file, and what would be right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """What a message's `media` says of its file."""
-
-    attachment_id: str
-    name: str
-    mime_type: str
-    size_bytes: int
-
-    @classmethod
-    def of(cls, media: Mapping[str, Any]) -> "Named | None":
-        """None where the message has no file of ours."""
-        return cls(**{name: media[name] for name in cls.__slots__}) if "attachment_id" in media else None
-
-
-def keep(conversation_id: int, upload: UploadedFile, *, by: User, now: datetime) -> Attachment:
+def keep(conversation_id: int, upload: UploadedFile[bytes], *, by: User, now: datetime) -> Attachment:
     """Take a file in; no message names it yet. Raises `AttachmentRefusedError`. Not idempotent: each is its own."""
     mime_type = (upload.content_type or "").partition(";")[0].strip().lower()
     _check(upload, mime_type)
@@ -102,23 +85,8 @@ def keep(conversation_id: int, upload: UploadedFile, *, by: User, now: datetime)
     return attachment
 
 
-def stored_name(attachment_id: str) -> str:
-    """Of the file in the storage."""
-    return attachment_path(Attachment(pk=attachment_id), "")
-
-
 def kind_of(attachment: Attachment) -> MessageKind:
     return KINDS[attachment.mime_type]
-
-
-def media_of(attachment: Attachment) -> dict[str, Any]:
-    """For a message's `media`; `Named.of` reads it."""
-    return {
-        "attachment_id": str(attachment.pk),
-        "name": attachment.name,
-        "mime_type": attachment.mime_type,
-        "size_bytes": attachment.size_bytes,
-    }
 
 
 def delete_orphans(*, now: datetime, limit: int) -> int:
@@ -139,12 +107,12 @@ def delete_old(tenant: Tenant, *, before: datetime, limit: int) -> int:
 def _delete(attachments: QuerySet[Attachment]) -> int:
     chosen = list(attachments)
     for attachment in chosen:
-        attachment.file.storage.delete(attachment.file.name)
+        attachment.file.storage.delete(str(attachment.file.name))
         attachment.delete()
     return len(chosen)
 
 
-def _check(upload: UploadedFile, mime_type: str) -> None:
+def _check(upload: UploadedFile[bytes], mime_type: str) -> None:
     kind = KINDS.get(mime_type)
     if kind is None:
         raise AttachmentRefusedError(
@@ -167,13 +135,13 @@ def _check(upload: UploadedFile, mime_type: str) -> None:
         )
 
 
-def _begins_as(upload: UploadedFile, mime_type: str) -> bool:
+def _begins_as(upload: UploadedFile[bytes], mime_type: str) -> bool:
     signature = SIGNATURES.get(mime_type, b"")
     upload.seek(0)
     return bool(upload.read(len(signature)) == signature)
 
 
-def _digest(upload: UploadedFile) -> str:
+def _digest(upload: UploadedFile[bytes]) -> str:
     digest = hashlib.sha256()
     for chunk in upload.chunks():
         digest.update(chunk)

@@ -25,10 +25,9 @@ class OwnerChangedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A takeover that is over. `unanswered_since`: what came in from then on, its owner may have left unanswered."""
+    """A takeover that is over: whose it was, and since when what came in may be unanswered."""
 
-    owner_kind: Owner
-    owner_name: str
+    owner: str
     unanswered_since: datetime
 
 
@@ -101,7 +100,10 @@ def hand_back(
     _check_epoch(conversation, owner_epoch)
     if conversation.owner_kind == Owner.AGENT:
         raise OwnerChangedError(_("The agent answers already."))
-    ended = _ended(conversation)
+    ended = Ended(
+        owner=owner_name(conversation) or conversation.owner_kind,
+        unanswered_since=unanswered_since(conversation),
+    )
     conversation.owner_kind = Owner.AGENT
     conversation.owner = None
     conversation.owned_since = conversation.owner_active_at = conversation.owned_until = None
@@ -110,7 +112,7 @@ def hand_back(
         by=by,
         reason=reason,
         now=now,
-        details={"from": ended.owner_name or ended.owner_kind, **details},
+        details={"from": ended.owner, **details},
     )
     _pass_on(conversation, change)
     return ended
@@ -156,16 +158,24 @@ def owner_name(conversation: Conversation) -> str:
     return conversation.owner.get_username() if conversation.owner else ""
 
 
-def _ended(conversation: Conversation) -> Ended:
-    """A hand reply on the phone stands for an answer to all before it; of a person's words nothing is assumed."""
+def unanswered_since(conversation: Conversation) -> datetime:
+    """Of one that a person or the phone owns: since when what came in may be unanswered.
+
+    A hand reply on the phone stands for an answer to all before it; of a person's words nothing is assumed.
+    """
     by_phone = conversation.owner_kind == Owner.PHONE
     since = conversation.owner_active_at if by_phone else conversation.owned_since
     assert since is not None  # held by a constraint
-    return Ended(
-        owner_kind=Owner(conversation.owner_kind),
-        owner_name=owner_name(conversation),
-        unanswered_since=since,
-    )
+    return since
+
+
+def ids_of(conversation: Conversation) -> dict[str, object]:
+    """For evidence about it."""
+    return {
+        "tenant_id": conversation.tenant_id,
+        "conversation_id": conversation.pk,
+        "contact_id": conversation.contact_id,
+    }
 
 
 def _check_epoch(conversation: Conversation, seen: int) -> None:
@@ -207,11 +217,7 @@ def _tell(conversation: Conversation, change: _Change) -> None:
         actor=change.by,
         reason=change.reason,
         details=change.details,
-        ids={
-            "tenant_id": conversation.tenant_id,
-            "conversation_id": conversation.pk,
-            "contact_id": conversation.contact_id,
-        },
+        ids=ids_of(conversation),
     )
     record(fact, now=change.now)
     announce(conversation_topic(conversation.pk), DASHBOARD)

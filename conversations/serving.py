@@ -21,7 +21,7 @@ HEADERS = {
 def file_response(attachment: Attachment) -> StreamingHttpResponse:
     """Images, sound and films are shown, documents saved. Raises `Http404` where the file is gone."""
     try:
-        opened = attachment.file.storage.open(attachment.file.name, "rb")
+        opened = attachment.file.storage.open(str(attachment.file.name), "rb")
     except FileNotFoundError as error:
         raise Http404 from error
     is_document = attachments.kind_of(attachment) == MessageKind.DOCUMENT

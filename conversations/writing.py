@@ -14,6 +14,7 @@ from audit.models import ActorKind
 from audit.operations import Fact, record
 from conversations import attachments, ownership, sessions
 from conversations.live import DASHBOARD, announce, conversation_topic
+from conversations.media import media_of
 from conversations.models import (
     Attachment,
     AuthorKind,
@@ -80,7 +81,7 @@ def say(conversation_id: int, words: Words, *, by: User, owner_epoch: int, now: 
         author=by,
         kind=attachments.kind_of(attachment) if attachment else MessageKind.TEXT,
         text=words.text,
-        media=attachments.media_of(attachment) if attachment else {},
+        media=media_of(attachment) if attachment else {},
         created_at=now,
         idempotency_key=words.key,
         delivery=Delivery.QUEUED,
@@ -141,9 +142,14 @@ def canned_replies(conversation_id: int, search: str) -> list[FilledReply]:
 
 
 def _said_before(conversation: Conversation, words: Words, by: User) -> Message | None:
+    """The same words under the same key; other words under it are new ones, and come with a key of their own."""
     known = Message.objects.filter(idempotency_key=words.key).first()
-    if known and (known.conversation_id, known.author_id) != (conversation.pk, by.pk):
-        raise NotWrittenError(_("This form was used already. Reload the page."))
+    if known is None:
+        return None
+    named = str(words.attachment_id) if words.attachment_id else None
+    now_said = (conversation.pk, by.pk, words.text, named)
+    if now_said != (known.conversation_id, known.author_id, known.text, known.media.get("attachment_id")):
+        raise NotWrittenError(_("What you wrote before this was sent already. Send this again."))
     return known
 
 
@@ -182,17 +188,12 @@ def _check_length(text: str, attachment: Attachment | None) -> None:
 def _record_act(
     action: str, object_type: str, object_id: int, conversation: Conversation, by: User, now: datetime
 ) -> None:
-    ids = {
-        "tenant_id": conversation.tenant_id,
-        "conversation_id": conversation.pk,
-        "contact_id": conversation.contact_id,
-    }
     fact = Fact(
         action=action,
         object_type=object_type,
         object_id=object_id,
         actor_kind=ActorKind.PERSON,
         actor=by.get_username(),
-        ids=ids,
+        ids=ownership.ids_of(conversation),
     )
     record(fact, now=now)

@@ -7,7 +7,7 @@ from typing import IO, Any
 from django.core.files.storage import default_storage
 
 from conversations import links
-from conversations.attachments import Named, stored_name
+from conversations.media import Named
 from pipeline.ports import OutboundFile
 
 
@@ -20,10 +20,10 @@ def outbound(media: Mapping[str, Any]) -> OutboundFile | None:
         name=named.name,
         mime_type=named.mime_type,
         url=links.address(named.attachment_id),
-        open=partial(_open, named.attachment_id),
+        open=partial(_open, named.stored_name),
     )
 
 
-def _open(attachment_id: str) -> IO[bytes]:
-    opened: IO[bytes] = default_storage.open(stored_name(attachment_id), "rb")
+def _open(stored_name: str) -> IO[bytes]:
+    opened: IO[bytes] = default_storage.open(stored_name, "rb")
     return opened

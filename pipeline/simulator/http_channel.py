@@ -13,7 +13,6 @@ from pipeline.simulator.sent import SentMessage
 from pipeline.simulator.signing import standard_headers_fault
 from pipeline.simulator.world import WORLD, World
 
-
 MEDIA_KINDS = ("audio", "image", "video", "document")
 
 

@@ -55,7 +55,9 @@ class SentBook:
             for message in self._sent
             if channel in (None, message.channel) and (to is None or _same(message.to, to))
         ]
-        return [_as_json(message) for message in (found if limit is None else found[-limit:] if limit else [])]
+        return [
+            _as_json(message) for message in (found if limit is None else found[-limit:] if limit else [])
+        ]
 
 
 def _same(address: str, wanted: str) -> bool:
