@@ -35,6 +35,7 @@ LONGEST_CAPTION = 1024
 """WhatsApp's limits (Cloud API, messages)."""
 LONGEST_NOTE = 4000
 MOST_CANNED = 20
+SHORTEST_IN_TEXT = 3
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -123,12 +124,14 @@ def window_closes_at(conversation_id: int, channel_kind: str) -> datetime | None
 
 
 def canned_replies(conversation_id: int, search: str) -> list[FilledReply]:
-    """Those that the tenant may use and whose shortcut or text has `search` in it, shortcuts that begin so first."""
+    """Those that the tenant may use and whose shortcut has `search` in it, or whose text has more than a letter or
+    two of it. Shortcuts that begin so come first."""
     conversation = Conversation.objects.select_related("contact", "tenant", "channel__agent").get(
         pk=conversation_id
     )
     usable = CannedReply.objects.filter(Q(tenant=None) | Q(tenant_id=conversation.tenant_id))
-    found = usable.filter(Q(shortcut__icontains=search) | Q(text__icontains=search))
+    in_text = Q(text__icontains=search) if len(search) >= SHORTEST_IN_TEXT else Q(pk=None)
+    found = usable.filter(Q(shortcut__icontains=search) | in_text)
     first = sorted(found[:200], key=lambda reply: (not reply.shortcut.startswith(search), reply.shortcut))
     values = {
         "contact_name": conversation.contact.name or conversation.contact.address,

@@ -54,13 +54,13 @@ def attachment(
 def take_over(request: HttpRequest, user: User, conversation_id: int) -> HttpResponse:
     reason = _reason(request)
     if not reason:
-        return _acted(request, conversation_id, problem=_("Say why you take it over."), status=REFUSED)
+        return _refused(request, _("Say why you take it over."))
     try:
         takeover.take_over(
             conversation_id, by=user, reason=reason, owner_epoch=_epoch(request), now=timezone.now()
         )
     except OwnerChangedError as error:
-        return _acted(request, conversation_id, problem=str(error), status=LATE)
+        return _acted(request, conversation_id, problem=str(error))
     return _acted(request, conversation_id)
 
 
@@ -68,8 +68,7 @@ def take_over(request: HttpRequest, user: User, conversation_id: int) -> HttpRes
 def hand_back(request: HttpRequest, user: User, conversation_id: int) -> HttpResponse:
     way, reason = request.POST.get("way", ""), _reason(request)
     if way not in list(Way) or not reason:
-        problem = _("Say how you hand it back, and why.")
-        return _acted(request, conversation_id, problem=problem, status=REFUSED)
+        return _refused(request, _("Say how you hand it back, and why."))
     try:
         takeover.hand_back(
             conversation_id,
@@ -81,9 +80,9 @@ def hand_back(request: HttpRequest, user: User, conversation_id: int) -> HttpRes
             now=timezone.now(),
         )
     except OwnerChangedError as error:
-        return _acted(request, conversation_id, problem=str(error), status=LATE)
+        return _acted(request, conversation_id, problem=str(error))
     except NotWrittenError as error:
-        return _acted(request, conversation_id, problem=str(error), status=REFUSED)
+        return _refused(request, str(error))
     return _acted(request, conversation_id)
 
 
@@ -130,11 +129,17 @@ def attach(request: HttpRequest, user: User, conversation_id: int) -> HttpRespon
     return render(request, "review/attached.html", {"attachment": kept})
 
 
-def _acted(
-    request: HttpRequest, conversation_id: int, *, problem: str = "", status: int = 200
-) -> HttpResponse:
+def _acted(request: HttpRequest, conversation_id: int, *, problem: str = "") -> HttpResponse:
+    """The banner as it is now; with a problem it was too late."""
     context = _standing(request, conversation_id) | {"problem": problem}
-    return render(request, "review/acted.html", context, status=status)
+    return render(request, "review/acted.html", context, status=LATE if problem else 200)
+
+
+def _refused(request: HttpRequest, problem: str) -> HttpResponse:
+    """The form stays as it was filled in."""
+    response = render(request, "review/problem.html", {"problem": problem}, status=REFUSED)
+    response.headers["HX-Reswap"] = "none"
+    return response
 
 
 def _written(request: HttpRequest, *, problem: str = "", status: int = 200, event: str = "") -> HttpResponse:

@@ -14,7 +14,18 @@ from django_q.models import Failure, Task
 from audit.models import AuditEntry
 from audit.operations import Fact, record
 from audit.staff.base import ReadOnlyAdmin
-from conversations.models import Agent, Channel, Contact, Conversation, Message, Session, Tenant
+from conversations.models import (
+    Agent,
+    Attachment,
+    CannedReply,
+    Channel,
+    Contact,
+    Conversation,
+    Message,
+    Note,
+    Session,
+    Tenant,
+)
 from pipeline.models import Breaker, HousekeepingRun, Mailbox, ProcessedEvent, QueuedTask, Step, Turn, Worker
 from tests import factories
 
@@ -70,8 +81,10 @@ def _turn() -> Turn:
 
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Agent: factories.agent,
+    Attachment: factories.attachment,
     AuditEntry: _audit_entry,
     Breaker: factories.breaker,
+    CannedReply: factories.canned_reply,
     Channel: factories.channel,
     Contact: factories.contact,
     Conversation: factories.conversation,
@@ -80,6 +93,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     HousekeepingRun: lambda: HousekeepingRun.objects.create(started_at=timezone.now(), counts={"emptied": 3}),
     Mailbox: factories.leased_mailbox,
     Message: factories.outbound,
+    Note: factories.note,
     ProcessedEvent: _event,
     QueuedTask: lambda: QueuedTask.objects.create(queue="zupa", payload="-"),
     Session: factories.session,

@@ -1,5 +1,5 @@
 // A conversation in a person's hands: the banner, the composer, and the keys for both. What somebody types is theirs:
-// the composer is never swapped, it only follows what the banner says; open forms are kept while they still hold.
+// the composer is never swapped, it only follows what the banner says, which rests while one of its forms is open.
 (() => {
   "use strict";
 
@@ -17,10 +17,16 @@
   function beforeSwap({ detail }) {
     const { target, xhr } = detail;
     if (PASSED_ON.includes(xhr.status)) Object.assign(detail, { shouldSwap: true, isError: false });
-    if (target.id !== "standing") return;
-    if (xhr.responseText === shown) detail.shouldSwap = false;
-    shown = xhr.responseText;
+    if (target.id !== "standing" || detail.requestConfig.verb !== "get") return;
+    if (xhr.responseText === shown || rests(xhr.responseText)) detail.shouldSwap = false;
+    else shown = xhr.responseText;
   }
+
+  // A form that somebody fills in stays as long as the owner is who it was opened under.
+  const rests = (response) =>
+    document.querySelector(".act[open]") && response.includes(`data-epoch="${standing().dataset.epoch}"`);
+
+  const catchUp = () => document.body.dispatchEvent(new CustomEvent("live:conversation", { bubbles: true }));
 
   // --- the composer follows the banner -----------------------------------------------------------------------
 
@@ -188,7 +194,10 @@
     if (!button) return;
     event.preventDefault();
     button.click();
+    focusFirst(button.closest(".act[open]")); // before the next key comes, and not only when the form says it is open
   }
+
+  const focusFirst = (act) => act?.querySelector('input[type="text"], input:checked')?.focus();
 
   function closeActs(except) {
     for (const act of document.querySelectorAll(".act[open]")) {
@@ -200,9 +209,10 @@
 
   function opened(event) {
     const act = event.target;
-    if (!act.classList?.contains("act") || !act.open) return;
+    if (!act.classList?.contains("act")) return;
+    if (!act.open) return catchUp();
     closeActs(act);
-    act.querySelector('input[type="text"], input:checked')?.focus();
+    if (!act.contains(document.activeElement?.closest("input"))) focusFirst(act);
   }
 
   // --- tabs --------------------------------------------------------------------------------------------------
