@@ -14,7 +14,7 @@ CHUNK_BYTES = 256 * 1024
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, max-age=3600",
+    "Cache-Control": "private, no-store",
 }
 
 

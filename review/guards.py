@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
@@ -18,15 +19,16 @@ from conversations.models import Conversation
 from review import passes
 from review.access import may_open_console
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def staff_page(view: View) -> View:
     """A page or fragment that only reads; `view` is given the request and who asks. Browsers keep no copy."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         user = request.user
+        response: HttpResponseBase
         if not isinstance(user, User):
             response = _to_login(request)
         elif not may_open_console(user):
@@ -44,7 +46,7 @@ def conversation_page(view: View) -> View:
     """A fragment of a conversation that was opened before: without its pass the whole page is loaded anew."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, user: User, conversation_id: int, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, user: User, conversation_id: int, **kwargs: Any) -> HttpResponseBase:
         reading_pass = request.GET.get("pass", "")
         if not passes.is_valid(reading_pass, conversation_id, user.pk):
             return HttpResponse(status=403, headers={"HX-Refresh": "true"})
@@ -61,7 +63,7 @@ def conversation_act(*permissions: str) -> Callable[[View], View]:
 
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, conversation_id: int, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, conversation_id: int, **kwargs: Any) -> HttpResponseBase:
             user = request.user
             if not isinstance(user, User):
                 return _to_login(request)

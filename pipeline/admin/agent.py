@@ -71,7 +71,7 @@ class AgentAdmin(ConfigurationAdmin):
         (_("What it may do"), {"fields": ("allowed_tools", "max_tool_iterations")}),
         (
             _("What people decide"),
-            {"fields": ("mode", "risk_rules", "review_minutes", "review_default")},
+            {"fields": ("mode", "review_minutes", "review_default")},
         ),
         (_("When a person has taken over"), {"fields": ("takeover_idle_minutes", "takeover_idle_policy")}),
         (_("Pace"), {"fields": ("burst_window_s", "session_idle_minutes", "rate_limit_per_minute")}),

@@ -32,6 +32,7 @@ CODES: dict[str, Text] = {
     Code.SEND_RECIPIENT: _("The platform cannot reach this contact."),
     Code.SEND_WINDOW: _("The platform's window for free-form answers has closed."),
     Code.SEND_REQUEST: _("The platform rejected the message."),
+    Code.SEND_FILE: _("The message's file cannot be read, or was deleted."),
     Code.SEND_REPORTED: _("The platform reported later that it could not deliver."),
     Code.SEND_OWNER_CHANGED: _("Somebody took over the conversation before it was sent."),
     Code.STEP_UNKNOWN: _("An effect was begun and nobody knows whether it happened: a person has to look."),

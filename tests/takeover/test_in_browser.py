@@ -199,7 +199,21 @@ def test_picture_is_attached_sent_and_shown(conversation: Conversation, rita: Us
     picture = page.get_by_role("img", name="pixel.png")
     expect(picture).to_be_visible()
     eventually(lambda: bool(picture.evaluate("image => image.naturalWidth")), within_s=15)
-    (settings.ZUPA.home / "media" / Attachment.objects.get().file.name).unlink()
+    (settings.ZUPA.home / "media" / str(Attachment.objects.get().file.name)).unlink()
+
+
+def test_document_larger_than_any_webhook_may_be_attached(
+    conversation: Conversation, rita: User, open_page: Open
+) -> None:
+    take_over(conversation, rita)
+    page = open_page(rita, conversation)
+    pages = b"%PDF-1.7" + b"x" * 6 * 1024 * 1024
+    file = {"name": "manual.pdf", "mimeType": "application/pdf", "buffer": pages}
+    page.locator("#attach-file").set_input_files(file)  # type: ignore[arg-type]
+    expect(page.locator(".attached")).to_contain_text("manual.pdf", timeout=WAIT_MS)
+    kept = Attachment.objects.get()
+    assert kept.size_bytes == len(pages)
+    (settings.ZUPA.home / "media" / str(kept.file.name)).unlink()
 
 
 def test_composer_closes_with_the_window(conversation: Conversation, rita: User, open_page: Open) -> None:
