@@ -19,7 +19,8 @@ from conversations.ownership import Ended
 from conversations.queries import minutes
 from conversations.writing import Words
 from pipeline import dead_letters
-from pipeline.engine import mailbox
+from pipeline.desk import Kind, Request, desk
+from pipeline.engine import holds, mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, Outcome, ProcessedEvent
 from pipeline.policies.errors import Code
@@ -43,14 +44,14 @@ class Way(StrEnum):
 def take_over(conversation_id: int, *, by: User, reason: str, owner_epoch: int, now: datetime) -> None:
     """The agent is silent from now on. Raises `OwnerChangedError`. Idempotent for the same person."""
     if ownership.take_over(conversation_id, by=by, reason=reason, owner_epoch=owner_epoch, now=now):
-        _wake(conversation_id)
+        _silence(conversation_id, now)
 
 
 @transaction.atomic
 def taken_by_phone(conversation_id: int, *, now: datetime) -> None:
     """Somebody answered by hand on the phone itself. To be called once for each such reply."""
     if ownership.taken_by_phone(conversation_id, now=now):
-        _wake(conversation_id)
+        _silence(conversation_id, now)
 
 
 @transaction.atomic
@@ -74,6 +75,7 @@ def hand_back(
     ended = ownership.hand_back(
         conversation_id, by=who, reason=reason, owner_epoch=owner_epoch, now=now, way=way
     )
+    desk().settle_conversation(conversation_id, now=now)
     return _answer_missed(conversation_id, ended, who, reason, now) if way is Way.ANSWER else 0
 
 
@@ -81,6 +83,7 @@ def hand_back(
 def say(conversation_id: int, words: Words, *, by: User, owner_epoch: int, now: datetime) -> Message:
     """See `conversations.writing.say`; what was said goes out at once."""
     message = writing.say(conversation_id, words, by=by, owner_epoch=owner_epoch, now=now)
+    desk().settle_conversation(conversation_id, now=now)
     _wake(conversation_id)
     return message
 
@@ -137,13 +140,28 @@ def _is_still_due(found: Conversation) -> bool:
 
 
 def _ask_others(conversation: Conversation, now: datetime) -> bool:
-    """It stays with its owner; its page and the list say that somebody else should take it over."""
-    return ownership.ask_others(conversation.pk, owner_epoch=conversation.owner_epoch, now=now)
+    """It stays with its owner; its page, the list and the desk say that somebody else should take it over."""
+    if not ownership.ask_others(conversation.pk, owner_epoch=conversation.owner_epoch, now=now):
+        return False
+    asked = Request(
+        kind=Kind.PERSON_ASKED,
+        conversation_id=conversation.pk,
+        why_code=Code.TAKEOVER_IDLE,
+        basis=[conversation.pk, conversation.owner_epoch, now.isoformat()],
+    )
+    desk().open([asked], now=now)
+    return True
 
 
 def _answer_missed(conversation_id: int, ended: Ended, by: str, reason: str, now: datetime) -> int:
     events = list(missed(conversation_id, ended.unanswered_since).values_list("pk", flat=True))
     return dead_letters.requeue(event_ids=events, by=by, reason=reason, now=now)
+
+
+def _silence(conversation_id: int, now: datetime) -> None:
+    """What the agent proposed is asked no more; what it queued is withdrawn at once and not when it is next due."""
+    holds.let_go(conversation_id, now=now)
+    _wake(conversation_id)
 
 
 def _wake(conversation_id: int) -> None:

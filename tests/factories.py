@@ -203,13 +203,6 @@ def note(**fields: Any) -> Note:
     return Note.objects.create(**{"text": "She called yesterday.", "created_at": timezone.now()} | fields)
 
 
-def canned_reply(**fields: Any) -> CannedReply:
-    """For every tenant, unless `tenant` says otherwise."""
-    return CannedReply.objects.create(
-        **{"shortcut": f"reply-{next(_numbers)}", "text": "One moment."} | fields
-    )
-
-
 def attachment(**fields: Any) -> Attachment:
     """A PNG that lies in the storage."""
     content = ContentFile(b"\x89PNG\r\n\x1a\n pixels", name="photo.png")

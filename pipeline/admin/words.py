@@ -40,6 +40,7 @@ CODES: dict[str, Text] = {
     Code.TURN_KILLED_WORKER: _("The turn ended its worker again and again, so it was set aside."),
     Code.TURN_UNEXPECTED: _("Something unexpected happened: the detail is for developers."),
     Code.TURN_OWNER_CHANGED: _("Somebody took over the conversation while the agent was answering."),
+    Code.TAKEOVER_IDLE: _("Who took the conversation over fell silent."),
     Code.TURN_LEASE_LOST: _("Another worker took over the conversation."),
     Code.BREAKER_OPEN: _("It was not tried: the breaker is open, as the other side kept failing."),
     Code.CONTACT_RATE_LIMITED: _("The contact wrote more in a minute than the agent answers."),

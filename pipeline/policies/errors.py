@@ -58,6 +58,7 @@ class Code(StrEnum):
     TURN_UNEXPECTED = "turn.unexpected"
     TURN_OWNER_CHANGED = "turn.owner_changed"
     TURN_LEASE_LOST = "turn.lease_lost"
+    TAKEOVER_IDLE = "takeover.idle"
 
     REVIEW_REQUIRED = "review.required"
     REVIEW_RULE = "review.rule"
