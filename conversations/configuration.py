@@ -14,9 +14,9 @@ from audit import operations as audit
 from audit.models import ActorKind
 from audit.records import HISTORY_ID, newest_version
 from conversations.fields import EncryptedJSONField, UndecryptableError
-from conversations.models import Agent, Channel, Tenant
+from conversations.models import Agent, CannedReply, Channel, Tenant
 
-Configuration = Tenant | Agent | Channel
+Configuration = Tenant | Agent | Channel | CannedReply
 
 
 class InUseError(Exception):
@@ -114,7 +114,7 @@ def _record(record: Configuration, verb: str, *, fields: tuple[str, ...], by: Us
             actor=by.get_username(),
             policy_version=version.get(HISTORY_ID, "") if isinstance(record, Agent) else "",
             details=({"fields": list(fields)} if fields else {}) | version,
-            ids={"tenant_id": record.pk if isinstance(record, Tenant) else record.tenant_id},
+            ids={"tenant_id": (record.pk if isinstance(record, Tenant) else record.tenant_id) or ""},
         ),
         now=now,
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.expressions import Combinable
 
+from conversations.media import Named
 from conversations.models import Channel, Conversation, Message, MessageKind, Session
 
 
@@ -42,7 +43,7 @@ class SessionMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One message. `author` is empty where the contact or the agent speaks."""
+    """One message. `author` is empty where the contact or the agent speaks; `file` is one that a person sent."""
 
     id: int
     direction: str
@@ -56,6 +57,7 @@ class Said:
     delivery: str
     error_code: str
     error_detail: str
+    file: Named | None = None
 
     @property
     def kind_label(self) -> str:
@@ -139,6 +141,7 @@ def _said(message: Message) -> Said:
         delivery=message.delivery,
         error_code=message.error_code,
         error_detail=message.error_detail,
+        file=Named.of(message.media),
     )
 
 

@@ -16,7 +16,12 @@ from conversations.queries import minutes
 def use(
     *, session_id: int | None, conversation_id: int, prompt_tokens: int, completion_tokens: int, now: datetime
 ) -> Session:
-    """Count one turn on the session, or on a new one. In the caller's transaction."""
+    """Count one turn on the session, or on a new one. In the caller's transaction, which has locked the conversation.
+
+    Where a person opened a session since the turn began, that is the one.
+    """
+    if session_id is None:
+        session_id = _open_id(conversation_id)
     if session_id is None:
         return Session.objects.create(
             conversation_id=conversation_id,
@@ -33,6 +38,20 @@ def use(
         completion_tokens=F("completion_tokens") + completion_tokens,
     )
     return Session(pk=session_id)
+
+
+def join(*, conversation_id: int, now: datetime) -> Session:
+    """The open session, or a new one, for what a person says: no turn is counted. In a transaction as `use`'s."""
+    session_id = _open_id(conversation_id)
+    if session_id is None:
+        return Session.objects.create(conversation_id=conversation_id, started_at=now, last_activity_at=now)
+    Session.objects.filter(pk=session_id).update(last_activity_at=now)
+    return Session(pk=session_id)
+
+
+def _open_id(conversation_id: int) -> int | None:
+    open_sessions = Session.objects.filter(conversation_id=conversation_id, ended_at__isnull=True)
+    return open_sessions.values_list("pk", flat=True).first()
 
 
 @transaction.atomic

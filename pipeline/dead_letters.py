@@ -31,7 +31,10 @@ def requeueable(events: QuerySet[ProcessedEvent]) -> QuerySet[ProcessedEvent]:
 
 @transaction.atomic
 def requeue(*, event_ids: Collection[int], by: str, reason: str, now: datetime) -> int:
-    """Have these events answered after all. Idempotent: what already waits is left, what was emptied, too."""
+    """Have these events answered after all. Idempotent: what already waits is left, what was emptied, too.
+
+    `by` empty: by a policy of the engine's.
+    """
     chosen = requeueable(ProcessedEvent.objects.filter(pk__in=event_ids))
     _wake(
         set(chosen.values_list("conversation_id", flat=True))
@@ -56,7 +59,7 @@ def _requeued(event: ProcessedEvent, by: str, reason: str) -> Fact:
         action="event.requeued",
         object_type="event",
         object_id=event.pk,
-        actor_kind=ActorKind.PERSON,
+        actor_kind=ActorKind.PERSON if by else ActorKind.SYSTEM,
         actor=by,
         reason=reason,
         details={"outcome": event.outcome, "code": event.outcome_code},

@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from audit.operations import Fact, record_all
-from conversations import sessions
+from conversations import attachments, sessions
 from conversations.live import DASHBOARD, announce
 from conversations.models import Delivery, Message, Tenant, UnknownPolicy
 from conversations.queries import minutes
-from pipeline import queries
+from pipeline import queries, takeover
 from pipeline.desk import Kind, Request, desk
 from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
@@ -63,6 +63,14 @@ def _run_all(now: datetime) -> HousekeepingRun:
 
 def _close_idle_sessions(now: datetime) -> int:
     return sessions.close_idle(now=now, limit=BATCH)
+
+
+def _end_takeovers(now: datetime) -> int:
+    return takeover.end_due(now=now, limit=BATCH)
+
+
+def _delete_orphaned_attachments(now: datetime) -> int:
+    return attachments.delete_orphans(now=now, limit=BATCH)
 
 
 def _expire_leases(now: datetime) -> int:
@@ -145,6 +153,7 @@ def _apply_retention_of(tenant: Tenant, now: datetime) -> int:
     return (
         Step.objects.filter(pk__in=steps.values("pk")[:BATCH]).delete()[0]
         + Message.objects.filter(pk__in=media.values("pk")[:BATCH]).update(media={})
+        + attachments.delete_old(tenant, before=before, limit=BATCH)
         + _forget_or_empty(events, now)
     )
 
@@ -166,10 +175,12 @@ def _forget_old_runs(now: datetime) -> int:
 
 CHORES: Mapping[str, Callable[[datetime], int]] = {
     "sessions_closed": _close_idle_sessions,
+    "takeovers_ended": _end_takeovers,
     "leases_expired": _expire_leases,
     "unknown_sends_resent": _settle_unknown_sends,
     "unknown_sends_held": _hold_unknown_sends,
     "reviews_expired": _expire_reviews,
+    "orphaned_attachments_deleted": _delete_orphaned_attachments,
     "retention_applied": _apply_retention,
     "turned_away_told": turned_away.tell,
     "runs_forgotten": _forget_old_runs,

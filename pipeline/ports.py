@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -229,13 +229,28 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundFile:
+    """A file to send. `open` may raise `OSError`; `url` leads to it for a day, for platforms that fetch."""
+
+    name: str
+    mime_type: str
+    url: str
+    open: Callable[[], IO[bytes]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundMessage:
-    """A message on its way to a platform. `client_reference` is our idempotency key, echoed back where possible."""
+    """A message on its way to a platform. `client_reference` is our idempotency key, echoed back where possible.
+
+    `kind` is a MessageKind; with a `file`, `text` is its caption and may be empty.
+    """
 
     to: str
     text: str
     client_reference: UUID
     attempt: int
+    kind: str = "text"
+    file: OutboundFile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

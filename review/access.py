@@ -16,6 +16,8 @@ Visitor = User | AnonymousUser
 
 VIEW_CONVERSATION = "conversations.view_conversation"
 VIEW_TURN = "pipeline.view_turn"
+TAKE_OVER = "conversations.take_over_conversation"
+ADD_NOTE = "conversations.add_note"
 CONVERSATION_TOPIC = re.compile(r"conversation\.\d{1,18}")
 
 
@@ -45,6 +47,12 @@ def _may_watch(visitor: Visitor, topic: str) -> bool:
     if topic == DASHBOARD:
         return visitor.has_perm(VIEW_TURN) or visitor.has_perm(VIEW_CONVERSATION)
     return bool(CONVERSATION_TOPIC.fullmatch(topic)) and visitor.has_perm(VIEW_CONVERSATION)
+
+
+def conversation_ids(topics: Iterable[str]) -> list[int]:
+    """Of those topics that are conversations, in order."""
+    found = [topic for topic in topics if CONVERSATION_TOPIC.fullmatch(topic)]
+    return sorted(int(topic.partition(".")[2]) for topic in found)
 
 
 def visitor_now(session_key: str | None) -> Visitor:

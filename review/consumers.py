@@ -13,11 +13,16 @@ import json
 import time
 from typing import Any
 
+import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth.models import User
 from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
 
-from review import access
+from review import access, presence
+
+logger = structlog.get_logger(__name__)
 
 BAD_REQUEST = 4400
 UNAUTHENTICATED = 4401
@@ -70,11 +75,22 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._say(resync=True)
 
     async def _watch(self, topics: set[str]) -> None:
-        for topic in self._watched - topics:
+        left, came = self._watched - topics, topics - self._watched
+        for topic in left:
             await self.channel_layer.group_discard(topic, self.channel_name)
-        for topic in topics - self._watched:
+        for topic in came:
             await self.channel_layer.group_add(topic, self.channel_name)
         self._watched = topics
+        await self._show_presence(left, came)
+
+    async def _show_presence(self, left: set[str], came: set[str]) -> None:
+        """That it cannot be shown while the database is away keeps nobody from watching."""
+        if not access.conversation_ids(left | came):
+            return
+        try:
+            await database_sync_to_async(_move)(self.channel_name, left, came, self._visitor)
+        except (DatabaseError, InterfaceError):
+            logger.warning("presence.not_shown", exc_info=True)
 
     async def _send_changes(self) -> None:
         """At once after a quiet moment, else together with what else changes until the interval is over."""
@@ -90,6 +106,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             try:
                 if not await self._is_still_allowed():
                     return
+                await database_sync_to_async(presence.renew)(self.channel_name, now=timezone.now())
             except (DatabaseError, InterfaceError):
                 pass  # Nothing changes for anybody while the database is away; the next beat asks again.
             await self._say(heartbeat=True)
@@ -110,6 +127,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 def _visitor_and_right(session_key: str | None) -> tuple[access.Visitor, bool]:
     visitor = access.visitor_now(session_key)
     return visitor, access.may_watch_anything(visitor)
+
+
+def _move(socket: str, left: set[str], came: set[str], visitor: access.Visitor) -> None:
+    presence.leave(socket, access.conversation_ids(left))
+    if isinstance(visitor, User):
+        presence.arrive(socket, access.conversation_ids(came), by=visitor, now=timezone.now())
 
 
 def _wanted_topics(text: str | None) -> set[str] | None:

@@ -23,7 +23,7 @@ from audit.records import newest_version
 from audit.staff.show import Text
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Agent, Message
-from pipeline import dead_letters
+from pipeline import dead_letters, takeover
 from pipeline.agents import registry
 from pipeline.engine import holds
 from pipeline.ports import Ruling
@@ -280,6 +280,17 @@ def _send_again(item: ReviewItem, verdict: Verdict, by: User, now: datetime) -> 
     dead_letters.send_again(message_ids=message_ids, by=by.get_username(), reason=verdict.reason, now=now)
 
 
+def _take_over(item: ReviewItem, verdict: Verdict, by: User, now: datetime) -> None:
+    """Under the lock of its conversation, whose owner nobody can change meanwhile."""
+    takeover.take_over(
+        item.conversation_id,
+        by=by,
+        reason=verdict.reason or _("From the review inbox"),
+        owner_epoch=item.conversation.owner_epoch,
+        now=now,
+    )
+
+
 def _dismiss(item: ReviewItem, verdict: Verdict, by: User, now: datetime) -> None:
     """It is written down; nothing else is to be done."""
 
@@ -289,6 +300,7 @@ PERFORM: Mapping[ReviewDecision, Callable[[ReviewItem, Verdict, User, datetime],
     ReviewDecision.EDIT: _rule,
     ReviewDecision.REJECT: _rule,
     ReviewDecision.ANSWER: _rule,
+    ReviewDecision.TAKE_OVER: _take_over,
     ReviewDecision.REQUEUE: _requeue,
     ReviewDecision.MARK_DELIVERED: _mark_delivered,
     ReviewDecision.SEND_AGAIN: _send_again,

@@ -16,7 +16,17 @@ def issue(conversation_id: int, user_id: int) -> str:
 
 
 def is_valid(text: str, conversation_id: int, user_id: int) -> bool:
+    return _read(text) == [conversation_id, user_id]
+
+
+def is_genuine(text: str) -> bool:
+    """A pass of somebody's to something."""
+    return _read(text) is not None
+
+
+def _read(text: str) -> list[int] | None:
     try:
-        return bool(signing.loads(text, salt=SALT, max_age=LIFETIME) == [conversation_id, user_id])
+        conversation_id, user_id = signing.loads(text, salt=SALT, max_age=LIFETIME)
     except signing.BadSignature:
-        return False
+        return None
+    return [conversation_id, user_id]

@@ -1,6 +1,7 @@
 """The console's pages and the fragments they refresh."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from review.operations import open_conversation
 from review.queries import conversation_list
 from review.queries import transcript as transcripts
 from review.queries.conversation_list import MINE, Cursor, Filters
+from review.queries.standing import standing
 from review.queries.transcript import Transcript
 
 LONGEST_SEARCH = 100
@@ -57,6 +59,7 @@ def conversation(request: HttpRequest, user: User, conversation_id: int) -> Http
         raise Http404 from error
     shown = transcripts.latest(conversation_id, now=now)
     context = _transcript(shown, passes.issue(conversation_id, user.pk))
+    context |= {"standing": standing(conversation_id, reader=user, now=now), "now": now, "key": uuid4()}
     return render(request, "review/conversation.html", _list_pane(request, user) | context)
 
 

@@ -10,10 +10,12 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from conversations.models import (
     Agent,
+    Attachment,
     AuthorKind,
     CannedReply,
     Channel,
@@ -23,6 +25,7 @@ from conversations.models import (
     Delivery,
     Direction,
     Message,
+    Note,
     Owner,
     Session,
     StaffScope,
@@ -55,7 +58,7 @@ from pipeline.models import (
     Worker,
     WorkerKind,
 )
-from review.models import APPROVALS, ReviewItem, ReviewKind
+from review.models import APPROVALS, Presence, ReviewItem, ReviewKind
 
 PASSWORD = "correct horse battery staple"
 SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAbCdEf01"
@@ -194,6 +197,37 @@ def _message_defaults(where: Conversation) -> dict[str, Any]:
         "text": "Where is my order?",
         "created_at": timezone.now(),
     }
+
+
+def note(**fields: Any) -> Note:
+    fields["conversation"] = fields.get("conversation") or conversation()
+    fields["author"] = fields.get("author") or user()
+    return Note.objects.create(**{"text": "She called yesterday.", "created_at": timezone.now()} | fields)
+
+
+def attachment(**fields: Any) -> Attachment:
+    """A PNG that lies in the storage."""
+    content = ContentFile(b"\x89PNG\r\n\x1a\n pixels", name="photo.png")
+    fields["conversation"] = fields.get("conversation") or conversation()
+    fields["created_by"] = fields.get("created_by") or user()
+    defaults = {
+        "file": content,
+        "name": "photo.png",
+        "mime_type": "image/png",
+        "size_bytes": content.size,
+        "sha256": "0" * 64,
+        "created_at": timezone.now(),
+    }
+    return Attachment.objects.create(**defaults | fields)
+
+
+def presence(**fields: Any) -> Presence:
+    """A browser that was heard of just now."""
+    fields["conversation"] = fields.get("conversation") or conversation()
+    fields["user"] = fields.get("user") or user()
+    return Presence.objects.create(
+        **{"socket": f"socket-{next(_numbers)}", "seen_at": timezone.now()} | fields
+    )
 
 
 def event(**fields: Any) -> ProcessedEvent:

@@ -24,3 +24,7 @@ def test_every_factory_satisfies_the_constraints_on_its_own() -> None:
     factories.leased_mailbox()
     factories.worker()
     factories.conversation(owner=factories.superuser())
+    factories.note()
+    factories.canned_reply()
+    factories.attachment()
+    factories.presence()

@@ -1,19 +1,42 @@
 """Daphne reads a request's whole body into memory before it asks anyone: here it drops what no view would take.
 
-What is left is still longer than the limit, so that the view refuses it by its length as usual.
+What is left is still longer than the limit, so that the view refuses it by its length as usual. Only who shows the
+pass of a page that was opened may send more, namely a file: a pass can be told from a forged one without a database.
 """
+
+from urllib.parse import parse_qs, urlsplit
 
 from daphne import http_protocol
 from django.conf import settings
+
+from conversations.attachments import MOST_BYTES
+from review import passes
+
+FORM_BYTES = 64 * 1024
+"""What a form needs around a file."""
+UPLOADS = "/attachments/"
 
 
 class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
     kept_bytes = 0
 
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
+        """The request line and the headers are read, the body is not."""
+        super().gotLength(length)
+        self.most_bytes = most_bytes(self.channel._path.decode("latin-1"))
+
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1 - self.kept_bytes
+        room = self.most_bytes + 1 - self.kept_bytes
         self.kept_bytes += len(data[:room])
         super().handleContentChunk(data[:room])
+
+
+def most_bytes(address: str) -> int:
+    parts = urlsplit(address)
+    shown = parse_qs(parts.query).get("pass", [""])[0]
+    if parts.path.endswith(UPLOADS) and passes.is_genuine(shown):
+        return MOST_BYTES + FORM_BYTES
+    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
 def install() -> None:

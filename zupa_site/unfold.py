@@ -104,6 +104,8 @@ NAVIGATION = [
             _item(_("Unknown sends"), "unknown_document", "conversations", "message", UNKNOWN_SENDS),
             _item(_("Contacts"), "person", "conversations", "contact"),
             _item(_("Sessions"), "history_toggle_off", "conversations", "session"),
+            _item(_("Notes"), "sticky_note_2", "conversations", "note"),
+            _item(_("Attachments"), "attach_file", "conversations", "attachment"),
         ],
     },
     {
@@ -135,6 +137,7 @@ NAVIGATION = [
         "items": [
             _item(_("Agents"), "smart_toy", "conversations", "agent"),
             _item(_("Channels"), "swap_calls", "conversations", "channel"),
+            _item(_("Canned replies"), "quickreply", "conversations", "cannedreply"),
             _item(_("Tenants"), "domain", "conversations", "tenant"),
         ],
     },

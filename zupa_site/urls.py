@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from zupa_site import dashboard, logins, probes
+from zupa_site import dashboard, files, logins, probes
 from zupa_site.api import api
 
 urlpatterns = [
@@ -15,5 +15,6 @@ urlpatterns = [
     path("admin/password_change/", admin.site.admin_view(logins.change_own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("review/", include("review.urls")),
+    path("files/<str:token>", files.file, name="file"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

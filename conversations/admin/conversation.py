@@ -78,6 +78,9 @@ class ConversationAdmin(ReadOnlyAdmin):
         "owned_by",
         "owner",
         "owner_epoch",
+        "owned_since",
+        "owned_until",
+        "others_asked_at",
         "created",
         "last_message",
     )

@@ -63,6 +63,12 @@ class Conversation(models.Model):
     owned_until = models.DateTimeField(
         _("owned until"), null=True, blank=True, help_text=_("When the agent answers again by itself.")
     )
+    others_asked_at = models.DateTimeField(
+        _("others asked at"),
+        null=True,
+        blank=True,
+        help_text=_("Since when somebody else is asked to take over, as the owner has fallen silent."),
+    )
     created_at = models.DateTimeField(_("created at"))
     last_message_at = models.DateTimeField(_("last message at"))
 

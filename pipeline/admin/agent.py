@@ -56,11 +56,24 @@ class AgentAdmin(ConfigurationAdmin):
         (None, {"fields": ("tenant", "name", "language", "policy_version")}),
         (
             _("What it says"),
-            {"fields": ("prompt_template", "prompt_preview", "fallback_reply", "overload_reply")},
+            {
+                "fields": (
+                    "prompt_template",
+                    "prompt_preview",
+                    "fallback_reply",
+                    "overload_reply",
+                    "refusal_reply",
+                )
+            },
         ),
         (_("How it thinks"), {"fields": ("model", "temperature", "max_output_tokens", "history_limit")}),
         (_("When the model does not answer"), {"fields": ("fallback_model", "outage_policy")}),
         (_("What it may do"), {"fields": ("allowed_tools", "max_tool_iterations")}),
+        (
+            _("What people decide"),
+            {"fields": ("mode", "review_minutes", "review_default")},
+        ),
+        (_("When a person has taken over"), {"fields": ("takeover_idle_minutes", "takeover_idle_policy")}),
         (_("Pace"), {"fields": ("burst_window_s", "session_idle_minutes", "rate_limit_per_minute")}),
     )
     readonly_fields = ("policy_version", "prompt_preview")

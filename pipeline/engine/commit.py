@@ -24,7 +24,7 @@ from pipeline.engine.faults import FaultPoint, passing
 from pipeline.models import EventStatus, Outcome, ProcessedEvent, Step, StepStatus, Turn, TurnStatus
 from pipeline.phases import state as phases
 from pipeline.phases.state import Decision, InboundMessage, PhaseRecord, TurnState
-from pipeline.policies.errors import Code, StaleError
+from pipeline.policies.errors import Code
 
 
 @transaction.atomic
@@ -33,7 +33,7 @@ def commit(state: TurnState, *, now: datetime) -> None:
 
     Raises `StaleError` when the lease is lost, or when the conversation changed hands while the turn ran.
     """
-    _check_fences(state)
+    mailbox.hold_for_owner(state.input.conversation_id, state.input.lease_epoch, state.input.owner_epoch)
     turn = Turn.objects.select_for_update(no_key=True).get(pk=state.input.turn_id)
     if turn.status != TurnStatus.RUNNING:
         return  # the database broke off after it had committed, and this is the second try
@@ -47,12 +47,6 @@ def commit(state: TurnState, *, now: datetime) -> None:
     record_all(evidence.of_turn(state, session.pk, decision), now=now)
     desk().open(_for_people(state, decision), now=now)
     announce(conversation_topic(state.input.conversation_id), DASHBOARD)
-
-
-def _check_fences(state: TurnState) -> None:
-    owner_epoch = mailbox.hold_with_owner(state.input.conversation_id, state.input.lease_epoch)
-    if owner_epoch != state.input.owner_epoch:
-        raise StaleError(Code.TURN_OWNER_CHANGED, "A person took the conversation over while the turn ran.")
 
 
 def _write_session(state: TurnState, now: datetime) -> Session:

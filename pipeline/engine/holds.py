@@ -22,7 +22,7 @@ from pipeline.engine import bursts, mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, ProcessedEvent, Step, StepKind, StepStatus, Turn, TurnStatus
 from pipeline.phases.state import TurnState
-from pipeline.policies.errors import Code, StaleError
+from pipeline.policies.errors import Code
 from pipeline.ports import Json, Proposal, ProposalKind, Ruling, Verdict
 
 CONTEXT_LINES = 12
@@ -37,9 +37,7 @@ def suspend(state: TurnState, proposals: Sequence[Proposal], *, now: datetime) -
     Raises `StaleError` when the lease is lost, or when the conversation changed hands meanwhile.
     """
     turn_input = state.input
-    owner_epoch = mailbox.hold_with_owner(turn_input.conversation_id, turn_input.lease_epoch)
-    if owner_epoch != turn_input.owner_epoch:
-        raise StaleError(Code.TURN_OWNER_CHANGED, "A person took the conversation over while the turn ran.")
+    mailbox.hold_for_owner(turn_input.conversation_id, turn_input.lease_epoch, turn_input.owner_epoch)
     running = Turn.objects.filter(pk=turn_input.turn_id, status=TurnStatus.RUNNING)
     if not running.update(
         status=TurnStatus.SUSPENDED,

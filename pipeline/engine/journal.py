@@ -196,8 +196,9 @@ def _recorded_steps(turn_id: UUID) -> dict[str, Step]:
 
 @transaction.atomic
 def _write_started(turn: TurnInput, effect: Effect, idempotency_key: UUID, now: datetime) -> None:
-    """Raises `StaleError`: whoever lost the lease begins nothing that another may begin, too."""
-    mailbox.hold(turn.conversation_id, turn.lease_epoch)
+    """Raises `StaleError`: whoever lost the lease begins nothing that another may begin, too, and nothing that a
+    person who took over does not expect."""
+    mailbox.hold_for_owner(turn.conversation_id, turn.lease_epoch, turn.owner_epoch)
     Step.objects.update_or_create(
         turn_id=turn.turn_id,
         key=effect.key,

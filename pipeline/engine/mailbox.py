@@ -164,6 +164,12 @@ def hold_with_owner(conversation_id: int, lease_epoch: int) -> int:
     return int(found[0])
 
 
+def hold_for_owner(conversation_id: int, lease_epoch: int, owner_epoch: int) -> None:
+    """`hold_with_owner` for who may only go on under the owner it began under. Raises `StaleError`."""
+    if hold_with_owner(conversation_id, lease_epoch) != owner_epoch:
+        raise StaleError(Code.TURN_OWNER_CHANGED, "A person took the conversation over while the turn ran.")
+
+
 HOLD_WITH_OWNER = """
 SELECT conversation.owner_epoch FROM conversations_conversation AS conversation
 JOIN pipeline_mailbox AS mailbox ON mailbox.conversation_id = conversation.id

@@ -22,13 +22,13 @@ from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import DELIVERY_RANK, Channel, Delivery, Message
 from pipeline.cleaning import storable
 from pipeline.controls import switchboard
-from pipeline.engine import mailbox
+from pipeline.engine import files, mailbox
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
 from pipeline.models import Switch, Turn
-from pipeline.policies.calls import CALLS, Call
+from pipeline.policies.calls import CALLS, UPLOAD_S, Call
 from pipeline.policies.errors import (
     AccountError,
     BreakerOpenError,
@@ -90,8 +90,8 @@ async def _send(sender: Sender, sending: Sending, gate: Gate) -> str | PipelineE
 
 
 async def _send_in_time(sender: Sender, sending: Sending) -> str:
-    """Silence until the deadline is unknown, unless the platform drops repeats."""
-    attempt_s = CALLS[Call.SEND].attempt_s
+    """Silence until the deadline is unknown, unless the platform drops repeats. A file has time of its own."""
+    attempt_s = CALLS[Call.SEND].attempt_s + (UPLOAD_S if sending.outbound.file else 0)
     try:
         async with asyncio.timeout(attempt_s):
             return await sender.send(sending.outbound, sending.channel)
@@ -185,6 +185,8 @@ def _sending(message: Message) -> Sending:
             text=message.text,
             client_reference=message.idempotency_key,
             attempt=message.attempts + 1,
+            kind=message.kind,
+            file=files.outbound(message.media),
         ),
         channel=ChannelConfig(
             slug=channel.slug,

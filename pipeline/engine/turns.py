@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from typing import Any
 
 from django.db import transaction
@@ -16,10 +17,12 @@ from conversations.live import announce, conversation_topic
 from conversations.models import (
     Agent,
     AgentMode,
+    AuthorKind,
     Conversation,
     Direction,
     Message,
     MessageKind,
+    Note,
     Owner,
     Session,
     Tenant,
@@ -51,6 +54,7 @@ from pipeline.policies.switches import PAUSED_S, Capability, SwitchAction, stric
 from pipeline.ports import ChatMessage, Role
 
 MAX_ABSORPTIONS = 3
+MAX_NOTES = 20
 RATE_WINDOW = timedelta(minutes=1)
 SET_ASIDE = "@"
 """Parts the key of a step that failed before the turn was postponed from the step's number."""
@@ -284,7 +288,8 @@ def _turn_input(
         agent=_agent_config(agent, conversation.channel.agent.tenant),
         messages=tuple(map(_inbound_message, events)),
         session=_open_session(session),
-        history=_history(session, agent.history_limit),
+        history=_history(session, agent.history_limit, events),
+        notes=_notes(conversation.pk),
     )
 
 
@@ -358,15 +363,36 @@ def _open_session(session: Session | None) -> OpenSession | None:
     )
 
 
-def _history(session: Session | None, limit: int) -> tuple[ChatMessage, ...]:
+def _history(
+    session: Session | None, limit: int, events: Sequence[ProcessedEvent]
+) -> tuple[ChatMessage, ...]:
+    """What was said before. What was said last and is asked for again now, is said now."""
     if session is None or not limit:
         return ()
     newest = (
         Message.objects.filter(session=session)
         .order_by("-id")
-        .values_list("direction", "kind", "text")[:limit]
+        .values_list("direction", "kind", "text", "provider_id")[:limit]
     )
-    return tuple(_line(direction, kind, text) for direction, kind, text in reversed(newest))
+    again = {event.payload["provider_id"] for event in events if event.requeues}
+    said = dropwhile(lambda row: row[0] == Direction.IN and row[3] in again, newest)
+    return tuple(_line(direction, kind, text) for direction, kind, text, _ in reversed(list(said)))
+
+
+def _notes(conversation_id: int) -> tuple[str, ...]:
+    """What staff wrote for the agent since its last answer was begun, oldest first."""
+    notes = Note.objects.filter(conversation_id=conversation_id, for_agent=True).order_by("-id")
+    newest = list(notes.values_list("created_at", "text")[:MAX_NOTES])
+    since = _last_answer_begun_at(conversation_id) if newest else None
+    return tuple(text for at, text in reversed(newest) if since is None or at > since)
+
+
+def _last_answer_begun_at(conversation_id: int) -> datetime | None:
+    answers = Message.objects.filter(
+        conversation_id=conversation_id, author_kind=AuthorKind.AGENT, turn_id__isnull=False
+    )
+    last = answers.order_by("-id").values("turn_id")[:1]
+    return Turn.objects.filter(pk__in=last).values_list("started_at", flat=True).first()
 
 
 def _line(direction: str, kind: str, text: str) -> ChatMessage:

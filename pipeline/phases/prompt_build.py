@@ -5,12 +5,14 @@ from zoneinfo import ZoneInfo
 from pipeline.phases.state import TurnInput, TurnState
 from pipeline.ports import ChatMessage, Ports, Role
 
+NOTES = "Notes from your human colleagues. The contact does not see them: never quote or mention them."
+
 
 async def prompt_build(state: TurnState, ports: Ports) -> TurnState:
-    """The agent's instructions, then what was said, then what is said now."""
+    """The agent's instructions with staff's notes, then what was said, then what is said now."""
     assert state.context is not None  # both checked by the contract
     assert state.content is not None
-    system = ChatMessage(role=Role.SYSTEM, content=_instructions(state.input))
+    system = ChatMessage(role=Role.SYSTEM, content=_instructions(state.input) + _notes(state.input))
     said = ChatMessage(role=Role.USER, content=state.content)
     return replace(state, prompt=(system, *state.context, said))
 
@@ -24,3 +26,7 @@ def _instructions(turn: TurnInput) -> str:
         language=agent.language,
         now=turn.now.astimezone(ZoneInfo(agent.time_zone)).strftime("%Y-%m-%d %H:%M %Z"),
     )
+
+
+def _notes(turn: TurnInput) -> str:
+    return "".join((f"\n\n{NOTES}", *(f"\n- {note}" for note in turn.notes))) if turn.notes else ""

@@ -73,6 +73,7 @@ class TurnInput:
 
     `is_resumed`: it was begun before, by a worker that died or until it was postponed; its journal may hold steps.
     `blocked_by`: the blocklist entry that names the contact. `was_limited`, `was_silenced`: within the last minute.
+    `notes`: what staff wrote for the agent since it last answered.
     """
 
     turn_id: UUID
@@ -102,6 +103,7 @@ class TurnInput:
     messages: tuple[InboundMessage, ...]
     session: OpenSession | None
     history: tuple[ChatMessage, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Access(StrEnum):

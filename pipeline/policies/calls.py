@@ -29,6 +29,9 @@ class CallPolicy:
     max_in_flight: int
 
 
+UPLOAD_S = 60.0
+"""How long a file may take to go up to a platform before the message that names it is sent."""
+
 VOICE = CallPolicy(
     connect_s=5,
     attempt_s=15,

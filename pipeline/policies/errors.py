@@ -50,6 +50,7 @@ class Code(StrEnum):
     SEND_RECIPIENT = "send.recipient"
     SEND_WINDOW = "send.window"
     SEND_REQUEST = "send.request"
+    SEND_FILE = "send.file"
     SEND_REPORTED = "send.reported"
     SEND_OWNER_CHANGED = "send.owner_changed"
 
@@ -59,6 +60,7 @@ class Code(StrEnum):
     TURN_UNEXPECTED = "turn.unexpected"
     TURN_OWNER_CHANGED = "turn.owner_changed"
     TURN_LEASE_LOST = "turn.lease_lost"
+    TAKEOVER_IDLE = "takeover.idle"
 
     REVIEW_REQUIRED = "review.required"
     REVIEW_RULE = "review.rule"

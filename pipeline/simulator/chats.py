@@ -32,6 +32,7 @@ class ChatMessage:
     state: str
     detail: str = ""
     media_id: str | None = None
+    media_url: str | None = None
 
 
 class Chat:

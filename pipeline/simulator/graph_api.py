@@ -11,7 +11,7 @@ from pipeline.simulator.endpoint import Handler, json_answer, played
 from pipeline.simulator.errors import InputError, PlatformError
 from pipeline.simulator.fields import JsonObject, read_object
 from pipeline.simulator.graph_errors import NO_SUCH_OBJECT, OUR_BUG, VENDOR, missing, refuse
-from pipeline.simulator.graph_messages import media_id, recipient, reference, shown_text
+from pipeline.simulator.graph_messages import media_source, recipient, reference, shown_text
 from pipeline.simulator.media import MediaFile
 from pipeline.simulator.sent import SentMessage
 from pipeline.simulator.world import WORLD
@@ -71,8 +71,9 @@ def _send(request: web.Request, channel: Channel, body: JsonObject) -> web.Respo
         text=shown_text(kind, body, world.media),
         at=time.time(),
         client_ref=reference(body),
+        media=media_source(kind, body),
     )
-    world.accept(channel, message, media_id=media_id(kind, body))
+    world.accept(channel, message)
     contact = {"input": body["to"], "wa_id": to}
     return json_answer(
         {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": message.id}]}

@@ -48,8 +48,9 @@ def shown_text(kind: str, body: JsonObject, media: MediaStore) -> str:
     return _media_text(kind, part, media) if kind in MEDIA_KINDS else CHECKS[kind](part)
 
 
-def media_id(kind: str, body: JsonObject) -> str | None:
-    return body[kind].get("id") if kind in MEDIA_KINDS else None
+def media_source(kind: str, body: JsonObject) -> str | None:
+    """The id of an uploaded file, or the address of one."""
+    return (body[kind].get("id") or body[kind].get("link")) if kind in MEDIA_KINDS else None
 
 
 def _text(part: JsonObject) -> str:

@@ -13,6 +13,8 @@ from pipeline.simulator.sent import SentMessage
 from pipeline.simulator.signing import standard_headers_fault
 from pipeline.simulator.world import WORLD, World
 
+MEDIA_KINDS = ("audio", "image", "video", "document")
+
 
 class HttpPeer:
     """Error bodies of a well-mannered receiver."""
@@ -70,7 +72,10 @@ def _accept(world: World, channel: Channel, key: str, body: object) -> str:
         text=text_field(data, "text", ""),
         at=time.time(),
         client_ref=text_field(data, "id"),
+        media=text_field(data, "media_url", "") or None,
     )
+    if message.type in MEDIA_KINDS and not message.media:
+        raise InputError("`media_url` must lead to the file")
     if message.type == "text" and not message.text:
         raise InputError("`text` must be a non-empty string")
     world.sent.remember_key(channel.slug, key, message.id)

@@ -9,7 +9,10 @@ KEPT = 200_000
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """`at` is in unix seconds; `client_ref` is the sender's own reference for the message."""
+    """`at` is in unix seconds; `client_ref` is the sender's own reference for the message.
+
+    `media` is the id of an uploaded file, or the address of one to fetch.
+    """
 
     id: str
     channel: str
@@ -18,6 +21,7 @@ class SentMessage:
     text: str
     at: float
     client_ref: str | None
+    media: str | None = None
 
 
 class SentBook:
@@ -51,9 +55,16 @@ class SentBook:
             for message in self._sent
             if channel in (None, message.channel) and (to is None or _same(message.to, to))
         ]
-        return [asdict(message) for message in (found if limit is None else found[-limit:] if limit else [])]
+        return [
+            _as_json(message) for message in (found if limit is None else found[-limit:] if limit else [])
+        ]
 
 
 def _same(address: str, wanted: str) -> bool:
     """A plus in a query string arrives as a space, and WhatsApp drops it anyway."""
     return address.lstrip("+") == wanted.strip().lstrip("+")
+
+
+def _as_json(message: SentMessage) -> dict[str, Any]:
+    """`media` stands only where there is some."""
+    return {name: value for name, value in asdict(message).items() if name != "media" or value}

@@ -39,11 +39,10 @@ class World:
         self.stopping = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
-    def accept(self, channel: Channel, message: SentMessage, *, media_id: str | None = None) -> None:
+    def accept(self, channel: Channel, message: SentMessage) -> None:
         """A platform has taken a message: on the record, on the phone, with its statuses to follow."""
         self.sent.add(message)
-        shown = ChatMessage(message.id, IN, message.type, message.text, message.at, "sent", "", media_id)
-        self.chats.put(ChatKey(channel.slug, message.to), shown)
+        self.chats.put(ChatKey(channel.slug, message.to), _shown(message))
         if channel.kind == "whatsapp_cloud":
             self.statuses.follow(channel, message, level=self.settings.statuses)
 
@@ -77,6 +76,21 @@ class World:
         self.sent.clear()
         self.media.clear()
         self.chats.clear()
+
+
+def _shown(message: SentMessage) -> ChatMessage:
+    """A phone shows files that it has itself; those elsewhere it leads to."""
+    is_elsewhere = "://" in (message.media or "")
+    return ChatMessage(
+        message.id,
+        IN,
+        message.type,
+        message.text,
+        message.at,
+        "sent",
+        media_id=None if is_elsewhere else message.media,
+        media_url=message.media if is_elsewhere else None,
+    )
 
 
 WORLD = web.AppKey("world", World)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx2
 
@@ -21,11 +22,14 @@ def make_client() -> httpx2.AsyncClient:
 
 
 async def post(
-    client: httpx2.AsyncClient, url: str, *, content: bytes, headers: dict[str, str]
+    client: httpx2.AsyncClient, url: str, *, headers: dict[str, str], **body: Any
 ) -> httpx2.Response:
-    """The answer, whatever its status. `TransientError` if nothing was sent, `UnknownError` if that is unclear."""
+    """The answer, whatever its status. `TransientError` if nothing was sent, `UnknownError` if that is unclear.
+
+    `body` is the client's: `content`, or `data` and `files`.
+    """
     try:
-        return await client.post(url, content=content, headers=headers)
+        return await client.post(url, headers=headers, **body)
     except NOT_SENT as error:
         raise TransientError(Code.SEND_CONNECTION, f"{url}: {type(error).__name__} {error}") from error
     except httpx2.HTTPError as error:

@@ -57,13 +57,19 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationRow:
-    """`last_author` and `last_delivery` speak of the newest message; both are empty where nothing was said yet."""
+    """`last_author` and `last_delivery` speak of the newest message; both are empty where nothing was said yet.
+
+    `is_idle`: its owner fell silent, and somebody else is asked to take it over.
+    """
 
     id: int
     contact_name: str
     contact_address: str
     channel: str
+    owner_kind: str
     owner_name: str
+    is_mine: bool
+    is_idle: bool
     time_zone: str
     at: datetime
     last_author: str
@@ -92,14 +98,14 @@ def newest(filters: Filters, *, now: datetime, since: Cursor | None = None) -> C
     """
     found = _matching(filters, now)
     if since:
-        page = _page(found.filter(_not_older(since)), MOST_ROWS, now)
+        page = _page(found.filter(_not_older(since)), filters, MOST_ROWS, now)
         if page.end is None:
             return ConversationPage(rows=page.rows, end=since)
-    return _page(found, ROWS_A_PAGE, now)
+    return _page(found, filters, ROWS_A_PAGE, now)
 
 
 def after(cursor: Cursor, filters: Filters, *, now: datetime) -> ConversationPage:
-    return _page(_matching(filters, now).filter(_older(cursor)), ROWS_A_PAGE, now)
+    return _page(_matching(filters, now).filter(_older(cursor)), filters, ROWS_A_PAGE, now)
 
 
 def _older(than: Cursor) -> Q:
@@ -141,9 +147,9 @@ def _failed_turns(now: datetime) -> QuerySet[Turn]:
     return Turn.objects.filter(status=TurnStatus.FAILED, started_at__gte=now - PROBLEM_WINDOW)
 
 
-def _page(found: QuerySet[Conversation], limit: int, now: datetime) -> ConversationPage:
+def _page(found: QuerySet[Conversation], filters: Filters, limit: int, now: datetime) -> ConversationPage:
     found_rows = list(_described(found, now).order_by("-last_message_at", "-id")[: limit + 1])
-    rows = [_row(row) for row in found_rows[:limit]]
+    rows = [_row(row, filters.reader_id) for row in found_rows[:limit]]
     return ConversationPage(rows=rows, end=rows[-1].cursor if len(found_rows) > limit else None)
 
 
@@ -154,6 +160,8 @@ def _described(found: QuerySet[Conversation], now: datetime) -> QuerySet[Convers
     return found.values(
         "id",
         "owner_kind",
+        "owner_id",
+        "others_asked_at",
         at=F("last_message_at"),
         contact_name=F("contact__name"),
         contact_address=F("contact__address"),
@@ -170,13 +178,16 @@ def _described(found: QuerySet[Conversation], now: datetime) -> QuerySet[Convers
     )
 
 
-def _row(row: Mapping[str, Any]) -> ConversationRow:
+def _row(row: Mapping[str, Any], reader_id: int) -> ConversationRow:
     return ConversationRow(
         id=row["id"],
         contact_name=row["contact_name"] or row["contact_address"],
         contact_address=row["contact_address"] if row["contact_name"] else "",
         channel=row["channel_slug"],
+        owner_kind=row["owner_kind"],
         owner_name=row["owner_name"] or "" if row["owner_kind"] == Owner.PERSON else "",
+        is_mine=row["owner_id"] == reader_id,
+        is_idle=row["others_asked_at"] is not None,
         time_zone=row["time_zone"],
         at=row["at"],
         last_author=row["last_author"] or "",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
-from conversations.models import Direction
+from conversations.models import Direction, Note
 from conversations.queries import (
     ConversationHeader,
     MessagePage,
@@ -78,7 +78,20 @@ class Unanswered:
     outcome_code: str
 
 
-Entry = Bubble | Day | SessionEnd | FailedTurn | Unanswered
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteLeft:
+    """What staff wrote for each other, or for the agent."""
+
+    kind: ClassVar[str] = "note"
+    at: datetime
+    id: int
+    author: str
+    text: str
+    for_agent: bool
+
+
+Aside = FailedTurn | Unanswered | NoteLeft
+Entry = Bubble | Day | SessionEnd | Aside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +144,8 @@ def latest(conversation_id: int, *, now: datetime, since: int | None = None) -> 
     page = newest_messages(conversation_id, limit=limit, since=since)
     running, failed = _turns(conversation_id, _reach(page), until=None, now=now)
     waiting, unanswered = _events(conversation_id, _reach(page), until=None)
-    return _transcript(header, page, [*failed, *unanswered], waiting, running)
+    notes = _notes(conversation_id, _reach(page), until=None)
+    return _transcript(header, page, [*failed, *unanswered, *notes], waiting, running)
 
 
 def earlier(conversation_id: int, message_id: int, *, now: datetime) -> Transcript:
@@ -141,7 +155,8 @@ def earlier(conversation_id: int, message_id: int, *, now: datetime) -> Transcri
     page = messages_before(conversation_id, message_id, limit=MESSAGES_A_PAGE)
     _, failed = _turns(conversation_id, _reach(page), until=until, now=now)
     _, unanswered = _events(conversation_id, _reach(page), until=until)
-    return _transcript(header, page, [*failed, *unanswered])
+    notes = _notes(conversation_id, _reach(page), until=until)
+    return _transcript(header, page, [*failed, *unanswered, *notes])
 
 
 def _reach(page: MessagePage) -> datetime | None:
@@ -192,6 +207,21 @@ def _events(
     return waiting, [_unanswered(event) for event in never_ran.reverse()[:MAX_ASIDES]]
 
 
+def _notes(conversation_id: int, since: datetime | None, *, until: datetime | None) -> list[NoteLeft]:
+    notes = Note.objects.filter(_within("created_at", since, until), conversation_id=conversation_id)
+    return [_note(note) for note in notes.select_related("author").order_by("-id")[:MAX_ASIDES]]
+
+
+def _note(note: Note) -> NoteLeft:
+    return NoteLeft(
+        at=note.created_at,
+        id=note.pk,
+        author=note.author.get_username(),
+        text=note.text,
+        for_agent=note.for_agent,
+    )
+
+
 def _waiting(event: ProcessedEvent) -> Waiting:
     is_processing = event.status == EventStatus.PROCESSING
     return Waiting(id=event.pk, text=_text(event), at=event.received_at, is_processing=is_processing)
@@ -216,7 +246,7 @@ def _text(event: ProcessedEvent) -> str:
 def _transcript(
     header: ConversationHeader,
     page: MessagePage,
-    asides: Iterable[FailedTurn | Unanswered],
+    asides: Iterable[Aside],
     waiting: Sequence[Waiting] = (),
     running: Running | None = None,
 ) -> Transcript:
@@ -236,9 +266,7 @@ def _transcript(
     )
 
 
-def _with_marks(
-    before: Bubble | None, timeline: Sequence[Bubble | FailedTurn | Unanswered], zone: ZoneInfo
-) -> Iterator[Entry]:
+def _with_marks(before: Bubble | None, timeline: Sequence[Bubble | Aside], zone: ZoneInfo) -> Iterator[Entry]:
     """The entries with a mark wherever a day or a session begins; the page's first day is the page's own to show."""
     if not timeline:
         return

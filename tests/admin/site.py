@@ -14,7 +14,18 @@ from django_q.models import Failure, Task
 from audit.models import AuditEntry
 from audit.operations import Fact, record
 from audit.staff.base import ReadOnlyAdmin
-from conversations.models import Agent, Channel, Contact, Conversation, Message, Session, Tenant
+from conversations.models import (
+    Agent,
+    Attachment,
+    CannedReply,
+    Channel,
+    Contact,
+    Conversation,
+    Message,
+    Note,
+    Session,
+    Tenant,
+)
 from pipeline.models import (
     ApiKey,
     BlocklistEntry,
@@ -84,9 +95,11 @@ def _turn() -> Turn:
 MAKERS: dict[type[Model], Callable[[], Model]] = {
     Agent: factories.agent,
     ApiKey: factories.api_key,
+    Attachment: factories.attachment,
     AuditEntry: _audit_entry,
     BlocklistEntry: factories.blocklist_entry,
     Breaker: factories.breaker,
+    CannedReply: factories.canned_reply,
     Channel: factories.channel,
     Contact: factories.contact,
     Conversation: factories.conversation,
@@ -96,6 +109,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     Incident: factories.incident,
     Mailbox: factories.leased_mailbox,
     Message: factories.outbound,
+    Note: factories.note,
     ProcessedEvent: _event,
     QueuedTask: lambda: QueuedTask.objects.create(queue="zupa", payload="-"),
     Session: factories.session,

@@ -39,12 +39,27 @@ def agent_form(agent: Agent, **changes: Any) -> dict[str, Any]:
         "history_limit",
         "max_tool_iterations",
         "allowed_tools",
+        "refusal_reply",
+        "mode",
+        "review_minutes",
+        "review_default",
+        "takeover_idle_minutes",
+        "takeover_idle_policy",
     )
     return {"tenant": agent.tenant_id} | {name: getattr(agent, name) for name in fields} | changes
 
 
 def channel_form(channel: Channel, **changes: Any) -> dict[str, Any]:
-    fields = ("slug", "kind", "external_id", "api_url", "overload_policy", "unknown_policy", "settle_minutes")
+    fields = (
+        "slug",
+        "kind",
+        "external_id",
+        "api_url",
+        "overload_policy",
+        "unknown_policy",
+        "settle_minutes",
+        "hand_reply_minutes",
+    )
     data = {"tenant": channel.tenant_id, "agent": channel.agent_id, "is_active": "on"}
     return data | {name: getattr(channel, name) for name in fields} | changes
 
@@ -206,7 +221,12 @@ def test_a_signing_secret_that_is_none_is_refused(staff: Client, secret: str) ->
 def test_a_signed_channel_is_added_with_its_secret(staff: Client) -> None:
     agent = factories.agent()
     data = {"tenant": agent.tenant_id, "agent": agent.pk, "slug": "shop", "kind": "http", "is_active": "on"}
-    data |= {"overload_policy": "push_back", "unknown_policy": "hold", "settle_minutes": 10}
+    data |= {
+        "overload_policy": "push_back",
+        "unknown_policy": "hold",
+        "settle_minutes": 10,
+        "hand_reply_minutes": 30,
+    }
 
     staff.post(
         site.list_page(Channel) + "add/",

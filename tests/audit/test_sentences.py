@@ -32,7 +32,8 @@ COMPOSED = {
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
     "review_item.{verdict.decision}": [f"review_item.{decision}" for decision in ReviewDecision.values],
     "{kind}.{verb}": [
-        ".".join(pair) for pair in product(("agent", "channel", "tenant"), ("added", "changed", "deleted"))
+        ".".join(pair)
+        for pair in product(("agent", "cannedreply", "channel", "tenant"), ("added", "changed", "deleted"))
     ],
 }
 """Actions that are put together, and all that can come of it."""

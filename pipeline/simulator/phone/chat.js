@@ -92,17 +92,23 @@ function bubble(message, retry) {
 }
 
 function content(message) {
-  const parts = message.media_id ? [attachment(message)] : [];
+  const parts = message.media_id || message.media_url ? [attachment(message)] : [];
   if (message.text || !parts.length) parts.push(element("p", "text", message.text || `[${message.type}]`));
   return parts;
 }
 
 function attachment(message) {
+  if (!message.media_id) return link(message, message.media_url); // elsewhere: the phone's own policy shows nothing of it
   const url = `/phone/media/${encodeURIComponent(message.media_id)}`;
   if (message.type === "audio") return Object.assign(element("audio"), { controls: true, preload: "none", src: url });
   if (message.type === "image" || message.type === "sticker")
     return Object.assign(element("img"), { src: url, alt: message.text || t("attachment") });
-  return Object.assign(element("a", "file", t("attachment")), { href: url });
+  return link(message, url);
+}
+
+function link(message, url) {
+  const label = `${t("attachment")} (${message.type})`;
+  return Object.assign(element("a", "file", label), { href: url, target: "_blank", rel: "noreferrer" });
 }
 
 function foot(message) {

@@ -40,7 +40,10 @@ class SignedHttpSender:
 
 
 def _body(message: OutboundMessage) -> bytes:
-    body = {"id": str(message.client_reference), "to": message.to, "type": "text", "text": message.text}
+    """The receiver fetches a file itself: `media_url` leads to it for a day."""
+    body = {"id": str(message.client_reference), "to": message.to, "type": message.kind, "text": message.text}
+    if message.file:
+        body["media_url"] = message.file.url
     return json.dumps(body, ensure_ascii=False).encode()
 
 

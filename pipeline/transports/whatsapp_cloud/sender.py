@@ -9,13 +9,13 @@ import json
 import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
-from pipeline.policies.errors import Code, PipelineError, UnknownError
-from pipeline.ports import ChannelConfig, OutboundMessage
+from pipeline.policies.errors import Code, UnknownError
+from pipeline.ports import ChannelConfig, OutboundFile, OutboundMessage
 from pipeline.transports import http_client
-from pipeline.transports.whatsapp_cloud.errors import classify
+from pipeline.transports.whatsapp_cloud import uploads
+from pipeline.transports.whatsapp_cloud.graph import authorization, number_url, refused
 
-VENDOR_URL = "https://graph.facebook.com"
-API_VERSION = "v23.0"
+DOCUMENT = "document"
 
 
 class WhatsAppSender:
@@ -26,27 +26,36 @@ class WhatsAppSender:
 
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
         """See `pipeline.ports.Sender`."""
+        media_id = await uploads.upload(self._client, message.file, channel) if message.file else ""
         response = await http_client.post(
             self._client,
-            f"{channel.api_url or VENDOR_URL}/{API_VERSION}/{channel.external_id}/messages",
-            content=json.dumps(_body(message)).encode(),
-            headers={
-                "Authorization": f"Bearer {channel.credentials['access_token']}",
-                "Content-Type": "application/json",
-            },
+            f"{number_url(channel)}/messages",
+            content=json.dumps(_body(message, media_id)).encode(),
+            headers={**authorization(channel), "Content-Type": "application/json"},
         )
         return _provider_id(response)
 
 
-def _body(message: OutboundMessage) -> dict[str, object]:
+def _body(message: OutboundMessage, media_id: str) -> dict[str, object]:
     return {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to": message.to,
-        "type": "text",
-        "text": {"body": message.text, "preview_url": False},
+        "type": message.kind,
+        message.kind: _media(message, message.file, media_id) if message.file else _text(message),
         "biz_opaque_callback_data": str(message.client_reference),
     }
+
+
+def _text(message: OutboundMessage) -> dict[str, object]:
+    return {"body": message.text, "preview_url": False}
+
+
+def _media(message: OutboundMessage, file: OutboundFile, media_id: str) -> dict[str, object]:
+    """Only documents have a name; audio has no caption."""
+    caption = {"caption": message.text} if message.text else {}
+    filename = {"filename": file.name} if message.kind == DOCUMENT else {}
+    return {"id": media_id, **caption, **filename}
 
 
 class _Message(BaseModel):
@@ -60,19 +69,10 @@ class _Accepted(BaseModel):
 def _provider_id(response: httpx2.Response) -> str:
     """Raises what the answer means. A success that cannot be read may well have been one: unknown."""
     if response.status_code != 200:
-        raise _refused(response)
+        raise refused(response)
     try:
         return _Accepted.model_validate_json(response.content).messages[0].id
     except ValidationError as error:
         raise UnknownError(
             Code.SEND_UNANSWERED, f"Status 200 with an unreadable body: {response.text[:200]}"
         ) from error
-
-
-def _refused(response: httpx2.Response) -> PipelineError:
-    try:
-        error = response.json()["error"]
-        code, detail = int(error["code"]), str(error.get("message", ""))
-    except (ValueError, KeyError, TypeError):
-        code, detail = None, response.text[:200]
-    return classify(code, response.status_code, detail, http_client.retry_after_s(response))
