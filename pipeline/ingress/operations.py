@@ -54,11 +54,11 @@ def accept(*, channel: Channel, delivery: Delivery, request_id: str, now: dateti
     for target, statuses in _by_channel(
         delivery.statuses, channels
     ):  # mailboxes, then messages: as sends lock them
-        receipt += _tally(target and apply_statuses(target, statuses), statuses)
+        receipt += _tally(apply_statuses(target, statuses) if target else None, statuses)
     for target, replies in _by_channel(delivery.hand_replies, channels):
-        receipt += _tally(target and hand_replies.take(target, replies, now=now), replies)
+        receipt += _tally(hand_replies.take(target, replies, now=now) if target else None, replies)
     for target, reports in _by_channel(delivery.reports, channels):
-        receipt += _tally(target and [_follow(target, report, now) for report in reports], reports)
+        receipt += _tally([_follow(target, report, now) for report in reports] if target else None, reports)
     return receipt
 
 

@@ -32,6 +32,7 @@ class ChatMessage:
     state: str
     detail: str = ""
     media_id: str | None = None
+    by_hand: bool = False
 
 
 class Chat:

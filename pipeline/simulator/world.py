@@ -16,6 +16,9 @@ from pipeline.simulator.sent import SentBook, SentMessage
 from pipeline.simulator.statuses import StatusSender
 from pipeline.simulator.webhooks import WebhookSender
 
+TELL_STATUSES = ("whatsapp_cloud", "waha")
+"""The kinds of channel whose platform tells what became of a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -36,6 +39,7 @@ class World:
         self.chats = ChatBook()
         self.webhooks = WebhookSender()
         self.statuses = StatusSender(self.webhooks)
+        self.waha_states: dict[str, str] = {}
         self.stopping = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -44,7 +48,7 @@ class World:
         self.sent.add(message)
         shown = ChatMessage(message.id, IN, message.type, message.text, message.at, "sent", "", media_id)
         self.chats.put(ChatKey(channel.slug, message.to), shown)
-        if channel.kind == "whatsapp_cloud":
+        if channel.kind in TELL_STATUSES:
             self.statuses.follow(channel, message, level=self.settings.statuses)
 
     def configure(self, *, statuses: str | None, seed: int | None) -> None:
@@ -77,6 +81,7 @@ class World:
         self.sent.clear()
         self.media.clear()
         self.chats.clear()
+        self.waha_states.clear()
 
 
 WORLD = web.AppKey("world", World)
