@@ -25,6 +25,9 @@ SENTENCES: dict[str, Text] = {
     "channel.paused": gettext_lazy("%(actor)s paused %(object)s, its messages wait"),
     "channel.resumed": gettext_lazy("%(actor)s resumed %(object)s"),
     "conversation.read": gettext_lazy("%(actor)s read %(object)s"),
+    "conversation.taken_by_phone": gettext_lazy(
+        "%(actor)s noticed a reply by hand on the phone, which took over %(object)s"
+    ),
     "demo.seeded": gettext_lazy("%(actor)s set up the demo as %(object)s"),
     "event.conflict": gettext_lazy("%(object)s came again with different content"),
     "event.requeued": gettext_lazy("%(actor)s requeued %(object)s"),

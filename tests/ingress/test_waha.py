@@ -240,8 +240,9 @@ def test_report_without_a_state_is_none(waha: Waha, status: object) -> None:
 
 def test_strange_types_everywhere_are_no_accident(waha: Waha) -> None:
     Channel.objects.update(overload_policy=OverloadPolicy.QUEUE)
+    strange: list[Any] = [None, 7, 2.5, True, "x", [], {}, {"a": [1]}]
     for name in ("id", "from", "to", "body", "timestamp", "hasMedia", "media", "location", "_data", "fromMe"):
-        for value in (None, 7, 2.5, True, "x", [], {}, {"a": [1]}):
+        for value in strange:
             for kind in ("message", "message.any", "message.ack", "session.status", "other"):
                 payload = json.loads(json.dumps(waha_message() | {name: value}))
                 assert waha.tell(kind, payload, timestamp=value, id="").status == 200, (name, value, kind)
