@@ -67,7 +67,7 @@ def _send_of_ours(channel: Channel, reply: HandReply) -> Message | None:
     for message in candidates:
         if message.provider_id == reply.provider_id:
             by_id.append(message)
-        elif message.text.strip() == reply.text.strip():
+        elif (message.kind, message.text.strip()) == (reply.kind, reply.text.strip()):
             by_words.append(message)
     return next(iter(by_id + by_words), None)
 

@@ -135,6 +135,14 @@ def test_same_words_as_what_certainly_did_not_go_out_are_a_hand_reply(
     assert Message.objects.filter(author_kind=AuthorKind.PERSON).count() == 1
 
 
+def test_photo_with_the_words_of_an_unsettled_send_is_a_hand_reply(
+    waha: Waha, conversation: Conversation
+) -> None:
+    factories.outbound(conversation=conversation, delivery=Delivery.UNKNOWN, text="Hello")
+    waha.echo("Hello", hasMedia=True, media={"mimetype": "image/jpeg"})
+    assert now_of(conversation).owner_kind == Owner.PHONE
+
+
 def test_unsettled_send_to_somebody_else_explains_nothing(waha: Waha, conversation: Conversation) -> None:
     other = factories.conversation(channel=waha.channel)
     factories.outbound(conversation=other, delivery=Delivery.UNKNOWN, text="Hello")
