@@ -44,10 +44,10 @@ def agent_form(agent: Agent, **changes: Any) -> dict[str, Any]:
 
 
 def channel_form(channel: Channel, **changes: Any) -> dict[str, Any]:
-    fields = ("slug", "kind", "external_id", "api_url", "overload_policy", "unknown_policy", "settle_minutes")
-    fields += ("hand_reply_minutes",)
+    fields = ("slug", "kind", "external_id", "api_url", "overload_policy", "unknown_policy")
+    fields_in_minutes = ("settle_minutes", "hand_reply_minutes")
     data = {"tenant": channel.tenant_id, "agent": channel.agent_id, "is_active": "on"}
-    return data | {name: getattr(channel, name) for name in fields} | changes
+    return data | {name: getattr(channel, name) for name in (*fields, *fields_in_minutes)} | changes
 
 
 def test_a_changed_agent_leaves_who_changed_which_fields(staff: Client) -> None:
