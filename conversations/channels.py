@@ -1,8 +1,13 @@
-"""Channels stop sending when their credentials or account are refused, and go on when a person says they are mended."""
+"""Channels stop sending when their credentials or account are refused, and go on when a person says they are mended.
+
+Where the platform itself reports on its session, a pause that it made ends with its own good news.
+"""
 
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from audit.models import ActorKind
 from audit.operations import Fact, record
@@ -23,8 +28,34 @@ def pause(*, channel_id: int, reason: str, now: datetime, by: str = "") -> None:
 def resume(*, channel_id: int, by: str, reason: str, now: datetime) -> None:
     """Let it send again. Idempotent. Whoever calls it wakes the conversations that wait."""
     paused = Channel.objects.filter(pk=channel_id, paused_at__isnull=False)
-    if paused.update(paused_at=None, paused_reason=""):
+    if paused.update(paused_at=None, paused_reason="", paused_by_platform=False):
         _record("channel.resumed", channel_id, ActorKind.PERSON, by, reason, now)
+
+
+@transaction.atomic
+def note_platform_report(*, channel_id: int, at: datetime) -> bool:
+    """False where the platform, or its retry, is late: it made a newer report, or this one has been noted."""
+    newer = Q(platform_reported_at__isnull=True) | Q(platform_reported_at__lt=at)
+    return bool(Channel.objects.filter(newer, pk=channel_id).update(platform_reported_at=at))
+
+
+@transaction.atomic
+def pause_by_platform(*, channel_id: int, reason: str, now: datetime) -> None:
+    """Keep its messages queued until the platform reports that it works. Idempotent; any other pause stands."""
+    own = Q(paused_at__isnull=True) | Q(paused_by_platform=True)
+    paused = Channel.objects.filter(own, pk=channel_id).exclude(paused_reason=reason)
+    if paused.update(paused_at=Coalesce("paused_at", now), paused_reason=reason, paused_by_platform=True):
+        _record("channel.paused", channel_id, ActorKind.SYSTEM, "", reason, now)
+
+
+@transaction.atomic
+def resume_by_platform(*, channel_id: int, reason: str, now: datetime) -> bool:
+    """End a pause that its platform made; False if there is none. Whoever calls it wakes what waits."""
+    paused = Channel.objects.filter(pk=channel_id, paused_by_platform=True)
+    if not paused.update(paused_at=None, paused_reason="", paused_by_platform=False):
+        return False
+    _record("channel.resumed", channel_id, ActorKind.SYSTEM, "", reason, now)
+    return True
 
 
 def _record(

@@ -62,13 +62,14 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PausedChannel:
-    """`waiting` messages go out once it sends again."""
+    """`waiting` messages go out once it sends again; `ends_by_itself`: that is when its platform says so."""
 
     pk: int
     slug: str
     since: datetime
     reason: str
     waiting: int
+    ends_by_itself: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,10 +186,12 @@ def paused_channels() -> list[PausedChannel]:
     queued = Message.objects.filter(channel=OuterRef("pk"), delivery=Delivery.QUEUED).order_by()
     number = Subquery(queued.values("channel").annotate(number=Count("pk")).values("number"))
     paused = Channel.objects.filter(paused_at__isnull=False).annotate(waiting=Coalesce(number, 0))
-    rows = paused.values_list("pk", "slug", "paused_at", "paused_reason", "waiting")
+    rows = paused.values_list("pk", "slug", "paused_at", "paused_reason", "waiting", "paused_by_platform")
     return [
-        PausedChannel(pk=pk, slug=slug, since=since, reason=reason, waiting=waiting)
-        for pk, slug, since, reason, waiting in rows
+        PausedChannel(
+            pk=pk, slug=slug, since=since, reason=reason, waiting=waiting, ends_by_itself=ends_by_itself
+        )
+        for pk, slug, since, reason, waiting, ends_by_itself in rows
         if since
     ]
 

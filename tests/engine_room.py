@@ -27,9 +27,9 @@ from pipeline.models import Breaker, Mailbox, ProcessedEvent, Step, Turn
 from pipeline.simulator.app import create_app
 from tests import factories
 from tests.ingress.answers import Answer
-from tests.ingress.platforms import Meta, OwnSystem, text_message
+from tests.ingress.platforms import Meta, OwnSystem, Waha, text_message
 from tests.simulator.conftest import LoopThread, served
-from tests.simulator.world import PHONE_NUMBER_ID, SIGNING_SECRET, Outside, channels_at
+from tests.simulator.world import HMAC_KEY, PHONE_NUMBER_ID, SIGNING_SECRET, Outside, channels_at
 
 ADDRESS = "5511999990001"
 LINGER_S = 0.1
@@ -119,6 +119,17 @@ class Room:
             credentials={"signing_secret": SIGNING_SECRET},
         )
 
+    @cached_property
+    def waha_channel(self) -> Channel:
+        return factories.channel(
+            agent=self.channel.agent,
+            kind=ChannelKind.WAHA,
+            slug="waha-demo",
+            external_id="waha-demo",
+            api_url=f"{self.outside.url}/waha",
+            credentials={"api_key": "the-api-key", "hmac_key": HMAC_KEY},
+        )
+
     @property
     def agent(self) -> Agent:
         return self.channel.agent
@@ -136,6 +147,10 @@ class Room:
     @property
     def own_system(self) -> OwnSystem:
         return OwnSystem(self.http_channel)
+
+    @property
+    def waha(self) -> Waha:
+        return Waha(self.waha_channel)
 
     def say(self, *texts: str, sender: str = ADDRESS) -> list[str]:
         """The contact writes these, one webhook each; their dedupe keys."""

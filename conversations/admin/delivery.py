@@ -21,6 +21,8 @@ ENDINGS: dict[str, tuple[Tone, Text]] = {
 def delivery_story(message: Message) -> list[Chapter]:
     if message.direction == Direction.IN:
         return [Chapter(at=message.created_at, title=_("Said by the contact"), tone=Tone.INFO)]
+    if message.author_kind == AuthorKind.PERSON and message.author is None:
+        return [_written_by_hand(message), *_arrived(message), *_ending(message)]
     return [_written(message), *_delivered(message), *_ending(message)]
 
 
@@ -32,11 +34,19 @@ def _written(message: Message) -> Chapter:
     return Chapter(at=message.created_at, title=author)
 
 
+def _written_by_hand(message: Message) -> Chapter:
+    return Chapter(at=message.sent_at or message.created_at, title=_("Written by hand on the phone itself"))
+
+
 def _delivered(message: Message) -> Iterator[Chapter]:
     if message.sent_at:
         yield Chapter(
             at=message.sent_at, title=_("Accepted by the platform"), detail=_tries(message), tone=Tone.INFO
         )
+    yield from _arrived(message)
+
+
+def _arrived(message: Message) -> Iterator[Chapter]:
     if message.delivered_at:
         yield Chapter(at=message.delivered_at, title=_("Arrived on the contact's device"), tone=Tone.SUCCESS)
     if message.read_at:

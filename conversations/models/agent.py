@@ -251,13 +251,17 @@ class Channel(models.Model):
     slug = models.SlugField(_("slug"), unique=True, help_text=_("Part of the webhook's address."))
     kind = models.CharField(_("kind"), max_length=20, choices=ChannelKind)
     external_id = models.CharField(
-        _("external id"), max_length=64, blank=True, help_text=_("WhatsApp: the phone number id.")
+        _("external id"),
+        max_length=64,
+        blank=True,
+        help_text=_("WhatsApp: the phone number id. WAHA: the name of its session."),
     )
     api_url = models.URLField(
         _("API address"),
         blank=True,
         help_text=_(
             "Where messages are sent. WhatsApp: empty for the vendor's own. Signed HTTP: your endpoint."
+            " WAHA: its address, without /api."
         ),
     )
     credentials = EncryptedJSONField(_("credentials"), default=dict, blank=True)
@@ -281,9 +285,22 @@ class Channel(models.Model):
     )
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True, editable=False)
     paused_reason = models.TextField(_("paused reason"), blank=True, editable=False)
+    paused_by_platform = models.BooleanField(
+        _("paused by its platform"),
+        default=False,
+        editable=False,
+        help_text=_("Such a pause ends by itself, once the platform reports that it works again."),
+    )
+    platform_reported_at = models.DateTimeField(
+        _("platform reported at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When the platform made its newest report on its session; older ones come too late."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
-    history = HistoricalRecords(excluded_fields=["credentials"])
+    history = HistoricalRecords(excluded_fields=["credentials", "platform_reported_at"])
 
     class Meta:
         verbose_name = _("channel")
@@ -295,6 +312,10 @@ class Channel(models.Model):
                 fields=["kind", "external_id"],
                 condition=~models.Q(external_id=""),
                 name="channel_external_id_once_a_kind",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(paused_by_platform=False) | models.Q(paused_at__isnull=False),
+                name="channel_platform_pause_is_a_pause",
             ),
         )
 

@@ -63,7 +63,8 @@ class ChannelAdmin(ActingAdmin, ConfigurationAdmin):
         if channel.paused_at is None:
             return gettext("Goes on.")
         words = gettext("Paused %(when)s: %(reason)s")
-        return words % {"when": ago(channel.paused_at, timezone.now()), "reason": channel.paused_reason}
+        reason = channel.paused_reason and gettext(channel.paused_reason)
+        return words % {"when": ago(channel.paused_at, timezone.now()), "reason": reason}
 
     @admin.display(description=_("webhook address"))
     def webhook_url(self, channel: Channel) -> str:

@@ -107,6 +107,8 @@ class ChannelForm(forms.ModelForm[Channel]):
                 yield secret.key, _("Missing: an active channel needs it.")
         if kind == ChannelKind.WHATSAPP_CLOUD and not cleaned.get("external_id"):
             yield "external_id", _("Missing: the phone number id that Meta shows.")
+        if kind == ChannelKind.WAHA and not cleaned.get("external_id"):
+            yield "external_id", _("Missing: the name of the session in WAHA.")
         if kind in (ChannelKind.HTTP, ChannelKind.WAHA) and not cleaned.get("api_url"):
             yield "api_url", _("Missing: where answers are sent.")
 

@@ -63,8 +63,8 @@ def _channels(figures: Figures) -> Iterator[Problem]:
                 part
                 for part in (
                     _waiting(channel),
-                    _why(channel.reason),
-                    _("Mend what is wrong, then resume it on its page."),
+                    _why(channel.reason and _(channel.reason)),
+                    _remedy(channel),
                 )
                 if part
             ),
@@ -75,6 +75,12 @@ def _channels(figures: Figures) -> Iterator[Problem]:
 def _waiting(channel: PausedChannel) -> str:
     text = ngettext("%(count)d message waits for it.", "%(count)d messages wait for it.", channel.waiting)
     return text % {"count": channel.waiting}
+
+
+def _remedy(channel: PausedChannel) -> str:
+    if channel.ends_by_itself:
+        return _("It goes on by itself once its platform reports that it works.")
+    return _("Mend what is wrong, then resume it on its page.")
 
 
 def _why(reason: str) -> str:

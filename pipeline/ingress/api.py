@@ -55,6 +55,12 @@ def receive_http(request: HttpRequest, slug: str) -> operations.Receipt:
     return _receive(request, ChannelKind.HTTP, slug)
 
 
+@router.post("/waha/{slug}", response=ANSWERS)
+def receive_waha(request: HttpRequest, slug: str) -> operations.Receipt:
+    """One event of WAHA's, signed in X-Webhook-Hmac: messages, hand replies, acks, the session's state."""
+    return _receive(request, ChannelKind.WAHA, slug)
+
+
 def _receive(request: HttpRequest, kind: ChannelKind, slug: str) -> operations.Receipt:
     """Channel, size, signature, body, in this order: nothing is parsed that is not proven to be the platform's."""
     channel = _channel(kind, slug)

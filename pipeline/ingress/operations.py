@@ -12,23 +12,24 @@ from django.db import transaction
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Channel, Conversation
 from conversations.operations import open_conversations
+from pipeline.channels import follow_platform
 from pipeline.controls.switchboard import subject_at
 from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.engine.statuses import StatusUpdate, apply_statuses
-from pipeline.ingress import admission, fence
+from pipeline.ingress import admission, fence, hand_replies
 from pipeline.ingress.admission import Verdict
 from pipeline.ingress.errors import IntakePausedError
 from pipeline.ingress.fence import Copies, Row
 from pipeline.models import Outcome
 from pipeline.policies.errors import Code
 from pipeline.policies.switches import Capability, Rule, SwitchAction, strictest
-from pipeline.transports.base import MAX_ID_LENGTH, Delivery, InboundEvent
+from pipeline.transports.base import MAX_ID_LENGTH, Delivery, HandReply, InboundEvent, PlatformReport
 
 MAX_ADDRESS_LENGTH = 128
 MAX_NAME_LENGTH = 200
 
-Item = TypeVar("Item", InboundEvent, StatusUpdate)
+Item = TypeVar("Item", InboundEvent, StatusUpdate, HandReply, PlatformReport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,19 @@ def accept(
     for target, statuses in _by_channel(
         delivery.statuses, channels
     ):  # mailboxes, then messages: as sends lock them
-        receipt += _accept_statuses(target, statuses)
+        receipt += _tally(apply_statuses(target, statuses) if target else None, statuses)
+    for target, replies in _by_channel(delivery.hand_replies, channels):
+        receipt += _tally(hand_replies.take(target, replies, now=now) if target else None, replies)
+    for target, reports in _by_channel(delivery.reports, channels):
+        receipt += _tally([_follow(target, report, now) for report in reports] if target else None, reports)
     return receipt
 
 
 def _channels(channel: Channel, delivery: Delivery) -> dict[str, Channel]:
     """By external id: one POST can speak of several numbers of the same account."""
     own = {"": channel, channel.external_id: channel}
-    named = {event.external_id for event in delivery.events}
-    named |= {status.external_id for status in delivery.statuses}
+    brought = (delivery.events, delivery.statuses, delivery.hand_replies, delivery.reports)
+    named = {item.external_id for items in brought for item in items}
     others = named - set(own)
     if not others:
         return own
@@ -90,9 +95,18 @@ def _by_channel(
     return sorted(grouped.items(), key=lambda group: (group[0] is None, group[0] and group[0].pk))
 
 
-def _accept_statuses(channel: Channel | None, statuses: Sequence[StatusUpdate]) -> Receipt:
-    moved = Counter(apply_statuses(channel, statuses) if channel else [None] * len(statuses))
-    return Receipt(moved[True], moved[False], moved[None])
+def _tally(effects: Sequence[bool | None] | None, items: Sequence[object]) -> Receipt:
+    """`effects`: for each item, True if it was news, False if it was not, None if it tells us nothing.
+
+    None instead of them: the items are for a number that is not ours.
+    """
+    number = Counter([None] * len(items) if effects is None else effects)
+    return Receipt(number[True], number[False], number[None])
+
+
+def _follow(channel: Channel, report: PlatformReport, now: datetime) -> bool:
+    """A platform whose clock is ahead must not silence its later reports."""
+    return follow_platform(channel_id=channel.pk, trouble=report.trouble, at=min(report.at, now), now=now)
 
 
 def _ignore(event: InboundEvent, code: Code) -> InboundEvent:

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pipeline.simulator import control_api, graph_api, http_channel, openai_api
+from pipeline.simulator import control_api, graph_api, http_channel, openai_api, waha_api
 from pipeline.simulator.channels import Channel
 from pipeline.simulator.phone import phone
 from pipeline.simulator.world import WORLD, Settings, World
@@ -17,7 +17,7 @@ def create_app(channels: Iterable[Any] = (), settings: Settings | None = None) -
     """`channels` are dicts as under "channels" in `manage.py demo --json`. Raises InputError."""
     app = web.Application(client_max_size=LARGEST_BODY)
     app[WORLD] = World([Channel.parse(channel) for channel in channels], settings or Settings())
-    for part in (openai_api, graph_api, http_channel, control_api, phone):
+    for part in (openai_api, graph_api, waha_api, http_channel, control_api, phone):
         part.add_routes(app)
     app.cleanup_ctx.append(_webhooks)
     app.on_shutdown.append(_let_go)

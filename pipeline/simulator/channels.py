@@ -8,16 +8,17 @@ from pipeline.simulator.errors import InputError
 from pipeline.simulator.fields import JsonObject, as_object, text_field
 from pipeline.simulator.signing import standard_key
 
-PLAYED_KINDS = ("whatsapp_cloud", "http")
+PLAYED_KINDS = ("whatsapp_cloud", "waha", "http")
 REQUIRED = {
     "whatsapp_cloud": ("webhook_url", "app_secret", "phone_number_id"),
+    "waha": ("webhook_url", "hmac_key"),
     "http": ("webhook_url", "signing_secret"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel of Zupa's as its platform knows it. With an `access_token` only that bearer is let in."""
+    """One channel of Zupa's as its platform knows it. With an `access_token` or `api_key`, only that is let in."""
 
     slug: str
     kind: str
@@ -28,6 +29,8 @@ class Channel:
     phone_number_id: str = ""
     access_token: str = ""
     signing_secret: str = ""
+    hmac_key: str = ""
+    api_key: str = ""
     secret_token: str = ""
 
     @classmethod
@@ -52,7 +55,9 @@ class Channel:
         return {name: value for name, value in asdict(self).items() if value}
 
     def address(self, raw: str) -> str:
-        """How this platform writes a person's address: WhatsApp drops the plus."""
+        """How this platform writes a person's address: WhatsApp drops the plus, WAHA says what kind of chat it is."""
+        if self.kind == "waha" and "@" not in raw:
+            return f"{raw.removeprefix('+')}@c.us"
         return raw.removeprefix("+") if self.kind == "whatsapp_cloud" else raw
 
 

@@ -33,6 +33,7 @@ class ChatMessage:
     detail: str = ""
     media_id: str | None = None
     media_url: str | None = None
+    by_hand: bool = False
 
 
 class Chat:

@@ -16,9 +16,12 @@ from pipeline.simulator.fields import (
     read_object,
     text_field,
 )
+from pipeline.simulator.hand_reply import send_hand_reply, waha_channel
 from pipeline.simulator.inbound import send_inbound
 from pipeline.simulator.statuses import LEVELS
-from pipeline.simulator.world import WORLD
+from pipeline.simulator.waha_api import STATES, set_state
+from pipeline.simulator.webhooks import WebhookAnswer
+from pipeline.simulator.world import TELL_STATUSES, WORLD
 
 REPORTED = ("sent", "delivered", "read", "played", "failed")
 SEED_MAX = 2**53
@@ -37,6 +40,8 @@ def add_routes(app: web.Application) -> None:
         ("GET", "/_sim/settings", settings),
         ("POST", "/_sim/settings", change_settings),
         ("POST", "/_sim/inbound", inbound),
+        ("POST", "/_sim/hand-reply", hand_reply),
+        ("POST", "/_sim/session", session),
         ("POST", "/_sim/status", status),
         ("POST", "/_sim/reset", reset),
     ]
@@ -111,10 +116,27 @@ async def inbound(request: web.Request) -> web.Response:
     """Zupa's answer to the last copy, and to each when there were several; `status` null when none came."""
     data = await read_object(request)
     message, answers = await send_inbound(request.app[WORLD], data, origin=str(request.url.origin()))
-    body = {"id": message.id, **answers[-1].as_json()}
+    return _answered(message.id, answers)
+
+
+async def hand_reply(request: web.Request) -> web.Response:
+    """The owner of the number writes on the phone itself; answered like `inbound`."""
+    return _answered(*await send_hand_reply(request.app[WORLD], await read_object(request)))
+
+
+def _answered(message_id: str, answers: list[WebhookAnswer]) -> web.Response:
+    body = {"id": message_id, **answers[-1].as_json()}
     if len(answers) > 1:
         body["answers"] = [answer.as_json() for answer in answers]
     return json_answer(body)
+
+
+async def session(request: web.Request) -> web.Response:
+    """Something befalls a WAHA session: {"channel", "state"}, such as FAILED."""
+    world, data = request.app[WORLD], await read_object(request)
+    channel, state = waha_channel(world, text_field(data, "channel")), choice_field(data, "state", STATES)
+    await set_state(world, channel, state)
+    return json_answer({"channel": channel.slug, "state": state})
 
 
 async def status(request: web.Request) -> web.Response:
@@ -122,7 +144,7 @@ async def status(request: web.Request) -> web.Response:
     world, data = request.app[WORLD], await read_object(request)
     message = world.sent.find(text_field(data, "id"))
     channel = world.channels.find(message.channel) if message else None
-    if message is None or channel is None or channel.kind != "whatsapp_cloud":
+    if message is None or channel is None or channel.kind not in TELL_STATUSES:
         raise InputError("`id` must be the id of a message that a WhatsApp channel accepted: see /_sim/sent")
     name = choice_field(data, "status", REPORTED)
     code = integer_field(data, "code", low=0, high=9_999_999)

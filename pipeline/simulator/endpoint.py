@@ -68,7 +68,7 @@ async def _respond(request: web.Request, vendor: Vendor, effect: Handler, ruling
     response = await _with_effect(request, vendor, effect)
     if ruling.fault and ruling.fault.mode == "disconnect_after_accept":
         raise HangUpError
-    if ruling.fault and ruling.fault.mode == "malformed" and response.status == 200:
+    if ruling.fault and ruling.fault.mode == "malformed" and response.status < 300:
         return _broken(response)
     return response
 

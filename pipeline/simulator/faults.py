@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.simulator.errors import InputError
 from pipeline.simulator.fields import JsonObject, choice_field, integer_field, number_field
 
-TARGETS = ("llm", "stt", "tts", "embeddings", "models", "whatsapp", "http")
+TARGETS = ("llm", "stt", "tts", "embeddings", "models", "whatsapp", "waha", "http")
 MODES = (
     "latency",
     "error",

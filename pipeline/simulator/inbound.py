@@ -14,6 +14,7 @@ from pipeline.simulator.chats import OUT, ChatKey, ChatMessage
 from pipeline.simulator.errors import InputError
 from pipeline.simulator.fields import JsonObject, as_object, flag_field, integer_field, text_field
 from pipeline.simulator.media import MediaFile
+from pipeline.simulator.waha_events import event, from_customer, new_message_id
 from pipeline.simulator.webhooks import Webhook, WebhookAnswer
 from pipeline.simulator.world import World
 
@@ -37,7 +38,7 @@ class InboundMedia:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """`raw` is a WhatsApp message's own part, for kinds that have no field of their own here."""
+    """`raw` is a WhatsApp message's own part, or replaces fields of WAHA's, for kinds without a field here."""
 
     id: str
     channel: Channel
@@ -64,11 +65,11 @@ def parse_inbound(world: World, data: JsonObject) -> Inbound:
     channel = world.channels.playable(text_field(data, "channel"))
     media = _media(world, data)
     raw = as_object(data["raw"], "`raw`") if data.get("raw") else None
-    if raw and channel.kind != "whatsapp_cloud":
-        raise InputError("`raw` is for whatsapp_cloud channels only")
+    if raw and channel.kind == "http":
+        raise InputError("`raw` is for whatsapp_cloud and waha channels only")
     sender = channel.address(text_field(data, "from"))
     return Inbound(
-        id=text_field(data, "id", "") or _new_id(channel),
+        id=text_field(data, "id", "") or _new_id(channel, sender),
         channel=channel,
         sender=sender,
         name=text_field(data, "name", "") or sender,
@@ -83,7 +84,7 @@ async def send_inbound(world: World, data: JsonObject, *, origin: str) -> tuple[
     copies = integer_field(data, "copies", low=1, high=COPIES_MAX) or 1
     retry = flag_field(data, "retry")
     inbound = parse_inbound(world, data)
-    webhook = Webhook(inbound.channel, json.dumps(_body(inbound, origin)).encode(), inbound.id)
+    webhook = Webhook(inbound.channel, _body(inbound, origin).encode(), inbound.id)
     _show(world, inbound)
     answers = [await world.webhooks.send(webhook) for _ in range(copies)]
     accepted = any(answer.accepted for answer in answers)
@@ -136,16 +137,30 @@ def _media_bytes(media: JsonObject) -> bytes:
         raise InputError("`media.data` must be base64, or give `media.simtext`") from error
 
 
-def _new_id(channel: Channel) -> str:
+def _new_id(channel: Channel, sender: str) -> str:
+    if channel.kind == "waha":
+        return new_message_id(sender, from_me=False)
     return (
         f"wamid.{uuid.uuid4().hex.upper()}" if channel.kind == "whatsapp_cloud" else f"msg_{uuid.uuid4().hex}"
     )
 
 
-def _body(inbound: Inbound, origin: str) -> dict[str, Any]:
-    return (
+def _body(inbound: Inbound, origin: str) -> str:
+    if inbound.channel.kind == "waha":
+        return event(inbound.channel, "message", _waha_message(inbound, origin))
+    return json.dumps(
         _whatsapp_body(inbound) if inbound.channel.kind == "whatsapp_cloud" else _http_body(inbound, origin)
     )
+
+
+def _waha_message(inbound: Inbound, origin: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"body": inbound.text}
+    if inbound.media:
+        file = inbound.media.file
+        url = f"{origin}/waha/api/files/{inbound.channel.slug}/{file.id}"
+        media = {"url": url, "mimetype": file.mime_type, "filename": file.filename}
+        content = {"body": inbound.media.caption, "hasMedia": True, "media": media}
+    return from_customer(inbound.id, inbound.sender, inbound.name, content | dict(inbound.raw or {}))
 
 
 def _whatsapp_body(inbound: Inbound) -> dict[str, Any]:

@@ -16,6 +16,10 @@ def meta_signature(app_secret: str, raw: bytes) -> str:
     return "sha256=" + hmac.new(app_secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
+def waha_signature(hmac_key: str, raw: bytes) -> str:
+    return hmac.new(hmac_key.encode(), raw, hashlib.sha512).hexdigest()
+
+
 def standard_key(signing_secret: str) -> bytes:
     """The key inside a Standard Webhooks secret, `whsec_` + base64."""
     try:

@@ -1,4 +1,7 @@
-"""Status webhooks of WhatsApp: sent, delivered, read, in order per message, many to a POST under load."""
+"""Status webhooks of WhatsApp: sent, delivered, read, in order per message.
+
+Under load, Meta puts many of them into a POST; WAHA gives each its own.
+"""
 
 import asyncio
 import heapq
@@ -10,6 +13,7 @@ from typing import Any
 
 from pipeline.simulator.channels import Channel
 from pipeline.simulator.sent import SentMessage
+from pipeline.simulator.waha_events import ack, event
 from pipeline.simulator.webhooks import Webhook, WebhookSender
 
 LEVELS = ("off", "sent", "delivered", "read")
@@ -23,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, order=True)
 class DueStatus:
-    """A status and the moment, on the monotonic clock, from which it may go out."""
+    """A status, or for WAHA its whole event, and the moment on the monotonic clock from which it may go out."""
 
     due: float
     number: int
@@ -42,13 +46,13 @@ class StatusQueue:
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
-    def put(self, message_id: str, status: dict[str, Any], *, after_s: float) -> None:
+    def put(self, message_id: str, body: str, *, after_s: float) -> None:
         if len(self._due) >= QUEUE_LIMIT:
             log.warning("status of %s dropped: %d wait already", message_id, QUEUE_LIMIT)
             return
         self._number += 1
         due = time.monotonic() + after_s
-        heapq.heappush(self._due, DueStatus(due, self._number, message_id, json.dumps(status)))
+        heapq.heappush(self._due, DueStatus(due, self._number, message_id, body))
         self._wake.set()
 
     async def close(self) -> None:
@@ -58,7 +62,7 @@ class StatusQueue:
     async def _run(self) -> None:
         while True:
             batch = await self._next_batch()
-            webhook = Webhook(self.channel, envelope(self.channel, batch))
+            webhook = Webhook(self.channel, posted(self.channel, batch))
             answer = await self._sender.send(webhook)
             if not answer.accepted:
                 await self._sender.redeliver(webhook)
@@ -69,7 +73,8 @@ class StatusQueue:
             await self._wake.wait()
         await asyncio.sleep(max(0.0, self._due[0].due - time.monotonic()))
         batch, now = [heapq.heappop(self._due).body], time.monotonic()
-        while self._due and self._due[0].due <= now and len(batch) < BATCH:
+        size = 1 if self.channel.kind == "waha" else BATCH
+        while self._due and self._due[0].due <= now and len(batch) < size:
             batch.append(heapq.heappop(self._due).body)
         return batch
 
@@ -93,17 +98,14 @@ class StatusSender:
         after_s: float = 0.0,
         code: int | None = None,
     ) -> None:
-        status: dict[str, Any] = {
-            "id": message.id,
-            "status": name,
-            "timestamp": str(int(time.time() + after_s)),
-            "recipient_id": message.to,
-        }
-        if message.client_ref is not None:
-            status["biz_opaque_callback_data"] = message.client_ref
-        if code is not None:
-            status["errors"] = [{"code": code, "title": HINTS.get(code, "Message failed to send")}]
-        self._queue(channel).put(message.id, status, after_s=after_s)
+        if channel.kind == "waha":
+            body = event(channel, "message.ack", ack(message.id, message.to, name))
+        else:
+            body = json.dumps(_status(message, name, at=time.time() + after_s, code=code))
+        self.put(channel, message.id, body, after_s=after_s)
+
+    def put(self, channel: Channel, message_id: str, body: str, *, after_s: float = 0.0) -> None:
+        self._queue(channel).put(message_id, body, after_s=after_s)
 
     async def clear(self) -> None:
         queues, self._queues = list(self._queues.values()), {}
@@ -116,6 +118,24 @@ class StatusSender:
             queue = self._queues[channel.slug] = StatusQueue(channel, self._sender)
         queue.channel = channel
         return queue
+
+
+def _status(message: SentMessage, name: str, *, at: float, code: int | None) -> dict[str, Any]:
+    status: dict[str, Any] = {
+        "id": message.id,
+        "status": name,
+        "timestamp": str(int(at)),
+        "recipient_id": message.to,
+    }
+    if message.client_ref is not None:
+        status["biz_opaque_callback_data"] = message.client_ref
+    if code is not None:
+        status["errors"] = [{"code": code, "title": HINTS.get(code, "Message failed to send")}]
+    return status
+
+
+def posted(channel: Channel, batch: list[str]) -> bytes:
+    return batch[0].encode() if channel.kind == "waha" else envelope(channel, batch)
 
 
 def envelope(channel: Channel, statuses: list[str]) -> bytes:

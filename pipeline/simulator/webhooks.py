@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from pipeline.simulator.channels import Channel
-from pipeline.simulator.signing import meta_signature, standard_headers
+from pipeline.simulator.signing import meta_signature, standard_headers, waha_signature
 
 CONNECTIONS = 20
 ATTEMPT_TIMEOUT_S = 10.0
@@ -37,7 +37,7 @@ class WebhookAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`id` is the Standard Webhooks id; Meta's webhooks have none."""
+    """`id` is the Standard Webhooks id; the others' webhooks have none."""
 
     channel: Channel
     raw: bytes
@@ -48,6 +48,13 @@ class Webhook:
         kind = {"Content-Type": "application/json", "User-Agent": "zupa-simulator"}
         if self.channel.kind == "http":
             return kind | standard_headers(self.channel.signing_secret, self.id, self.raw, now=now)
+        if self.channel.kind == "waha":
+            signed = {"X-Webhook-Hmac": waha_signature(self.channel.hmac_key, self.raw)}
+            return (
+                kind
+                | signed
+                | {"X-Webhook-Hmac-Algorithm": "sha512", "X-Webhook-Timestamp": f"{now * 1000:.0f}"}
+            )
         return kind | {"X-Hub-Signature-256": meta_signature(self.channel.app_secret, self.raw)}
 
 

@@ -16,6 +16,9 @@ from pipeline.simulator.sent import SentBook, SentMessage
 from pipeline.simulator.statuses import StatusSender
 from pipeline.simulator.webhooks import WebhookSender
 
+TELL_STATUSES = ("whatsapp_cloud", "waha")
+"""The kinds of channel whose platform tells what became of a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -36,6 +39,7 @@ class World:
         self.chats = ChatBook()
         self.webhooks = WebhookSender()
         self.statuses = StatusSender(self.webhooks)
+        self.waha_states: dict[str, str] = {}
         self.stopping = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -43,7 +47,7 @@ class World:
         """A platform has taken a message: on the record, on the phone, with its statuses to follow."""
         self.sent.add(message)
         self.chats.put(ChatKey(channel.slug, message.to), _shown(message))
-        if channel.kind == "whatsapp_cloud":
+        if channel.kind in TELL_STATUSES:
             self.statuses.follow(channel, message, level=self.settings.statuses)
 
     def configure(self, *, statuses: str | None, seed: int | None) -> None:
@@ -76,6 +80,7 @@ class World:
         self.sent.clear()
         self.media.clear()
         self.chats.clear()
+        self.waha_states.clear()
 
 
 def _shown(message: SentMessage) -> ChatMessage:

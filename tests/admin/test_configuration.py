@@ -50,18 +50,10 @@ def agent_form(agent: Agent, **changes: Any) -> dict[str, Any]:
 
 
 def channel_form(channel: Channel, **changes: Any) -> dict[str, Any]:
-    fields = (
-        "slug",
-        "kind",
-        "external_id",
-        "api_url",
-        "overload_policy",
-        "unknown_policy",
-        "settle_minutes",
-        "hand_reply_minutes",
-    )
+    fields = ("slug", "kind", "external_id", "api_url", "overload_policy", "unknown_policy")
+    fields_in_minutes = ("settle_minutes", "hand_reply_minutes")
     data = {"tenant": channel.tenant_id, "agent": channel.agent_id, "is_active": "on"}
-    return data | {name: getattr(channel, name) for name in fields} | changes
+    return data | {name: getattr(channel, name) for name in (*fields, *fields_in_minutes)} | changes
 
 
 def test_a_changed_agent_leaves_who_changed_which_fields(staff: Client) -> None:
@@ -207,6 +199,27 @@ def test_an_active_channel_needs_all_its_secrets(staff: Client) -> None:
     assert off.status_code == 302
 
 
+def test_an_active_waha_channel_needs_its_session_its_address_and_its_keys(staff: Client) -> None:
+    bare = factories.channel(kind=ChannelKind.WAHA, external_id="", credentials={})
+    whole = {"external_id": "shop", "api_url": "https://waha.example.org", "api_key": "a", "hmac_key": "h"}
+
+    refused = staff.post(site.page(bare), channel_form(bare))
+    saved = staff.post(site.page(bare), channel_form(bare, **whole))
+
+    assert set(refused.context["adminform"].form.errors) == {"external_id", "api_url", "api_key", "hmac_key"}
+    assert saved.status_code == 302
+    assert Channel.objects.get().credentials == {"api_key": "a", "hmac_key": "h"}
+
+
+def test_a_pause_by_the_platform_says_why(staff: Client) -> None:
+    channel = factories.channel(kind=ChannelKind.WAHA)
+    reason = "WhatsApp logged this number out. Scan the QR code in WAHA with the phone."
+    Channel.objects.update(paused_at=timezone.now(), paused_reason=reason, paused_by_platform=True)
+
+    assert reason in staff.get(site.page(channel)).content.decode()
+    assert "It goes on by itself" in staff.get("/admin/").content.decode()
+
+
 @pytest.mark.parametrize(
     "secret", ["whsec_", "whsec_c2hvcnQ=", "whsec_%%%", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
 )
@@ -221,12 +234,8 @@ def test_a_signing_secret_that_is_none_is_refused(staff: Client, secret: str) ->
 def test_a_signed_channel_is_added_with_its_secret(staff: Client) -> None:
     agent = factories.agent()
     data = {"tenant": agent.tenant_id, "agent": agent.pk, "slug": "shop", "kind": "http", "is_active": "on"}
-    data |= {
-        "overload_policy": "push_back",
-        "unknown_policy": "hold",
-        "settle_minutes": 10,
-        "hand_reply_minutes": 30,
-    }
+    data |= {"overload_policy": "push_back", "unknown_policy": "hold", "settle_minutes": 10}
+    data |= {"hand_reply_minutes": 30}
 
     staff.post(
         site.list_page(Channel) + "add/",

@@ -137,3 +137,14 @@ def test_a_conversation_leads_to_its_live_page(staff: Client) -> None:
 
     assert f"/review/conversations/{message.conversation_id}/" in shown
     assert "Hello there" in shown
+
+
+def test_a_reply_by_hand_is_told_as_one(staff: Client) -> None:
+    message = factories.outbound(author_kind="person", delivery="sent")
+    message.sent_at = message.created_at
+    message.save()
+
+    shown = text_of(staff, message)
+
+    assert "Written by hand on the phone itself" in shown
+    assert "Accepted by the platform" not in shown

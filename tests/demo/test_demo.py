@@ -45,10 +45,12 @@ def test_demo_prints_the_object_of_the_contract(environment: Environment) -> Non
     assert set(printed["admin"]) == {"url", "username", "password"}
     assert set(printed["reviewer"]) == set(printed["auditor"]) == {"username", "password"}
     assert set(printed["simulator"]) == {"url", "phone_url"}
-    whatsapp, http = printed["channels"]
+    whatsapp, waha, http = printed["channels"]
     assert set(whatsapp) == {"slug", "kind", "webhook_url", "verify_token", "app_secret", "phone_number_id"}
+    assert set(waha) == {"slug", "kind", "webhook_url", "hmac_key"}
     assert set(http) == {"slug", "kind", "webhook_url", "signing_secret"}
     assert whatsapp["webhook_url"] == f"{environment.public_url}/api/webhooks/whatsapp/whatsapp-demo"
+    assert waha["webhook_url"] == f"{environment.public_url}/api/webhooks/waha/waha-demo"
     assert http["webhook_url"] == f"{environment.public_url}/api/webhooks/http/http-demo"
 
 
@@ -83,7 +85,7 @@ def test_seeding_again_changes_nothing(environment: Environment) -> None:
     assert history == [
         Agent.history.count(), Channel.history.count(), Tenant.history.count(), AuditEntry.objects.count()
     ]  # fmt: skip
-    assert (Tenant.objects.count(), Agent.objects.count(), Channel.objects.count()) == (1, 1, 2)
+    assert (Tenant.objects.count(), Agent.objects.count(), Channel.objects.count()) == (1, 1, 3)
     assert (User.objects.count(), Group.objects.count()) == (3, 2)
 
 
@@ -95,7 +97,7 @@ def test_seeding_again_follows_the_ports_and_keeps_what_staff_edited(environment
     assert secrets == DemoSecrets.kept(environment.home)
     assert Agent.objects.get().prompt_template == "Be brief."
     assert Channel.objects.get(slug="whatsapp-demo").api_url == "http://127.0.0.1:9999/graph"
-    assert [channel["slug"] for channel in demo_json()["channels"]] == ["whatsapp-demo"]
+    assert [channel["slug"] for channel in demo_json()["channels"]] == ["whatsapp-demo", "waha-demo"]
 
 
 def test_new_database_gets_the_kept_secrets(environment: Environment) -> None:
@@ -110,9 +112,11 @@ def test_secrets_are_readable_by_their_owner_only(environment: Environment) -> N
 
 
 def test_secrets_of_an_older_file_are_kept_and_completed(environment: Environment) -> None:
-    (environment.home / FILE_NAME).write_text('{"admin_password": "kept"}')
+    older = {"admin_password": "kept", "http_signing_secret": "whsec_a2VwdCBmb3IgZXZlciBhbmQgZXZlcg=="}
+    (environment.home / FILE_NAME).write_text(json.dumps(older))
     first = DemoSecrets.kept(environment.home)
     assert first.admin_password == "kept"
+    assert len(first.waha_hmac_key) >= 32
     assert first == DemoSecrets.kept(environment.home)
 
 
@@ -135,6 +139,7 @@ def test_text_tells_where_to_click_and_how_to_log_in(environment: Environment) -
 
 def test_simulator_understands_the_channels_and_asks_for_their_token(environment: Environment) -> None:
     secrets = seed(environment, now=timezone.now())
-    whatsapp, http = parse_channels(channels_for_simulator(environment))
-    assert (whatsapp.slug, http.slug) == ("whatsapp-demo", "http-demo")
+    whatsapp, waha, http = parse_channels(channels_for_simulator(environment))
+    assert (whatsapp.slug, waha.slug, http.slug) == ("whatsapp-demo", "waha-demo", "http-demo")
+    assert waha.api_key == secrets.waha_api_key
     assert whatsapp.access_token == secrets.whatsapp_access_token

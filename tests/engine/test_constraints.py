@@ -69,6 +69,7 @@ VIOLATIONS: dict[str, list[Callable[[], object]]] = {
     "agent_name_once_a_tenant": [lambda: twice(factories.agent, tenant=factories.tenant(), name="Ana")],
     "channel_kind": [lambda: Channel.objects.filter(pk=factories.channel().pk).update(kind="fax")],
     "channel_external_id_once_a_kind": [lambda: twice(factories.channel, external_id="1001")],
+    "channel_platform_pause_is_a_pause": [lambda: factories.channel(paused_by_platform=True)],
     "contact_address_once_a_channel": [same_contact],
     "conversation_owner_is_named": [
         lambda: factories.conversation(owner_kind="person"),

@@ -2,7 +2,7 @@ import pytest
 
 from conversations.models import ChannelKind
 from tests import factories
-from tests.ingress.platforms import Meta, OwnSystem
+from tests.ingress.platforms import Meta, OwnSystem, Waha
 
 
 @pytest.fixture
@@ -14,3 +14,8 @@ def meta(db: None) -> Meta:
 @pytest.fixture
 def own_system(db: None) -> OwnSystem:
     return OwnSystem(factories.channel(kind=ChannelKind.HTTP))
+
+
+@pytest.fixture
+def waha(db: None) -> Waha:
+    return Waha(factories.channel(kind=ChannelKind.WAHA, external_id="shop", api_url="http://127.0.0.1:9"))

@@ -18,6 +18,7 @@ from conversations.models import Channel
 from tests.ingress.answers import Answer
 
 Json = dict[str, Any]
+WAHA_CHAT = "5511999990001@c.us"
 _numbers = count(1)
 
 
@@ -123,6 +124,70 @@ class OwnSystem:
     @property
     def _secret(self) -> str:
         return str(self.channel.credentials["signing_secret"]).split()[0]
+
+
+@dataclass(frozen=True)
+class Waha:
+    """WAHA, calling one channel's webhook: one event a POST, signed over the whole body."""
+
+    channel: Channel
+    client: Client = field(default_factory=lambda: Client(enforce_csrf_checks=True))
+
+    @property
+    def url(self) -> str:
+        return f"/api/webhooks/waha/{self.channel.slug}"
+
+    def say(self, text: str = "Where is my order?", *, event: str = "message", **fields: Any) -> Answer:
+        return self.tell(event, waha_message(text, **fields))
+
+    def echo(self, text: str, *, to: str = WAHA_CHAT, key: str = "", **fields: Any) -> Answer:
+        """A message of our own number; as the phone's, unless `source` says otherwise."""
+        message_id = f"true_{to}_{key or f'3EB0{next(_numbers)}'}"
+        ours = {"id": message_id, "from": "5511888880000@c.us", "to": to, "fromMe": True, "source": "app"}
+        return self.say(text, event="message.any", **ours | fields)
+
+    def ack(self, message_id: str, level: object, **fields: Any) -> Answer:
+        return self.tell("message.ack", {"id": message_id, "ack": level, "fromMe": True} | fields)
+
+    def session(self, status: object, *, at: float | None = None) -> Answer:
+        payload = {"name": self.channel.external_id, "status": status}
+        return self.tell("session.status", payload, timestamp=int((time.time() if at is None else at) * 1000))
+
+    def tell(self, event: str, payload: object, **fields: Any) -> Answer:
+        body = {
+            "id": f"evt_{next(_numbers)}",
+            "timestamp": int(time.time() * 1000),
+            "event": event,
+            "session": self.channel.external_id,
+            "payload": payload,
+        }
+        return self.post({name: value for name, value in (body | fields).items() if value is not None})
+
+    def post(self, body: object, *, signature: str | None = None) -> Answer:
+        """Signed as WAHA does, unless `signature` says otherwise ("" sends none)."""
+        raw = encoded(body)
+        signed = waha_signature(self.channel.credentials["hmac_key"], raw) if signature is None else signature
+        return posted(self.client, self.url, raw, {"X-Webhook-Hmac": signed} if signed else {})
+
+
+def waha_signature(hmac_key: str, raw: bytes) -> str:
+    return hmac.new(hmac_key.encode(), raw, hashlib.sha512).hexdigest()
+
+
+def waha_message(said: str = "Where is my order?", /, **fields: Any) -> Json:
+    sender = fields.get("from", WAHA_CHAT)
+    message = {
+        "id": f"false_{sender}_3EB0{next(_numbers)}",
+        "timestamp": int(time.time()),
+        "from": sender,
+        "fromMe": False,
+        "to": "5511888880000@c.us",
+        "body": said,
+        "hasMedia": False,
+        "ack": 1,
+        "_data": {"notifyName": "Ana"},
+    }
+    return {name: value for name, value in (message | fields).items() if value is not None}
 
 
 def standard_headers(secret: str, webhook_id: str, raw: bytes, *, at: float) -> dict[str, str]:

@@ -97,6 +97,7 @@ def test_documentation_is_open_and_complete() -> None:
     assert {
         "/api/webhooks/whatsapp/{slug}",
         "/api/webhooks/http/{slug}",
+        "/api/webhooks/waha/{slug}",
     } <= set(schema["paths"])
     answers = schema["paths"]["/api/webhooks/whatsapp/{slug}"]["post"]["responses"]
     assert {"200", "400", "401", "404", "413", "429", "503"} <= set(answers)

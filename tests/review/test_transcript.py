@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from conversations.models import Conversation, Delivery, EndReason, Message
+from conversations.models import AuthorKind, Conversation, Delivery, EndReason, Message
 from pipeline.models import EventStatus, Outcome, TurnStatus
 from review import passes
 from review.queries import transcript
@@ -77,6 +77,11 @@ def test_failed_send_shows_its_code(browser_of_reviewer: Client) -> None:
     assert "Not delivered: <code>131026</code> Undeliverable." in page_of(
         browser_of_reviewer, answer.conversation
     )
+
+
+def test_reply_by_hand_on_the_phone_is_nobodys_by_name(browser_of_reviewer: Client) -> None:
+    said = factories.outbound(author_kind=AuthorKind.PERSON, delivery=Delivery.SENT, text="One moment.")
+    assert "By hand, on the phone" in page_of(browser_of_reviewer, said.conversation)
 
 
 def test_answer_leads_to_its_turn(browser_of_reviewer: Client) -> None:

@@ -46,7 +46,7 @@ def test_a_reset_forgets_all_but_channels_and_settings(outside: Outside, zupa: Z
     assert outside.get("/_sim/sent") == []
     assert outside.get("/_sim/faults") == {"faults": []}
     assert outside.get("/_sim/calls")["counts"] == {}
-    assert len(outside.get("/_sim/channels")["channels"]) == 3
+    assert len(outside.get("/_sim/channels")["channels"]) == 4
     assert outside.get("/_sim/settings")["statuses"] == "sent"
 
 

@@ -107,7 +107,7 @@ def test_any_other_kind_can_be_written_raw(outside: Outside, zupa: Zupa) -> None
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"channel": "nobody"}, "(whatsapp-demo, http-demo)"),
+        ({"channel": "nobody"}, "(whatsapp-demo, http-demo, waha-demo)"),
         ({"channel": "telegram-demo"}, "the slug of a channel the simulator plays"),
         ({"from": ""}, "`from` must be a non-empty string"),
         ({"text": ""}, "`text` must be a non-empty string"),

@@ -32,7 +32,7 @@ def test_the_page_needs_nothing_from_elsewhere(outside: Outside) -> None:
     assert page.headers["Content-Type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
     assert 'data-testid="composer"' in page.text
-    for name in ("phone.css", "phone.js", "chat.js", "faults.js", "people.js", "texts.js"):
+    for name in ("phone.css", "phone.js", "chat.js", "faults.js", "hand.js", "people.js", "texts.js"):
         assert outside.client.get(f"/phone/{name}").status_code == 200
 
 
@@ -40,6 +40,7 @@ def test_the_page_learns_the_channels_it_can_write_to_and_no_secret(outside: Out
     assert outside.get("/phone/channels") == [
         {"slug": "whatsapp-demo", "kind": "whatsapp_cloud", "title": "whatsapp-demo"},
         {"slug": "http-demo", "kind": "http", "title": "http-demo"},
+        {"slug": "waha-demo", "kind": "waha", "title": "waha-demo"},
     ]
 
 

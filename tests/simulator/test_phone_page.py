@@ -88,3 +88,18 @@ def test_a_fault_is_added_and_cleared_from_the_panel(phone: Page, outside: Outsi
     phone.get_by_test_id("clear-faults").click()
     expect(phone.get_by_test_id("faults-panel").get_by_role("listitem")).to_have_count(0)
     assert outside.get("/_sim/faults") == {"faults": []}
+
+
+def test_the_owner_answers_by_hand_on_the_channel_that_tells_of_it(phone: Page, zupa: Zupa) -> None:
+    expect(phone.get_by_test_id("hand-text")).to_be_hidden()
+    phone.get_by_test_id("channel").select_option("waha-demo")
+    write(phone, "hello")
+    expect(phone.get_by_test_id("bubble-out")).to_have_attribute("data-state", "sent")
+    phone.get_by_test_id("hand-text").fill("One moment, please.")
+    phone.get_by_test_id("hand-send").click()
+    theirs = phone.get_by_test_id("bubble-in")
+    expect(theirs).to_contain_text("One moment, please.")
+    expect(theirs).to_contain_text("by hand")
+    expect(phone.get_by_test_id("hand-text")).to_have_value("")
+    assert zupa.told("message")[0]["id"].startswith("false_5511999990001@c.us_3EB0")
+    assert zupa.told("message.any")[0]["source"] == "app"

@@ -36,7 +36,7 @@ def test_it_says_where_it_listens_and_stops_on_a_signal(tmp_path: Path, number: 
         assert process.stdout
         ready = re.fullmatch(r"simulator listening on (http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
         assert ready
-        assert len(httpx2.get(f"{ready[1]}/phone/channels", trust_env=False).json()) == 2
+        assert len(httpx2.get(f"{ready[1]}/phone/channels", trust_env=False).json()) == 3
         process.send_signal(number)
         assert process.wait(10) == 0
     finally:

@@ -18,6 +18,7 @@ from aiohttp import web
 APP_SECRET = "the-app-secret"
 KEY = b"0123456789abcdef01234567"
 SIGNING_SECRET = "whsec_" + base64.b64encode(KEY).decode()
+HMAC_KEY = "the-hmac-key"
 PHONE_NUMBER_ID = "1001"
 BEARER = {"Authorization": "Bearer token"}
 Json = dict[str, Any]
@@ -34,6 +35,7 @@ def channels_at(url: str) -> list[Json]:
             "phone_number_id": PHONE_NUMBER_ID,
         },
         {"slug": "http-demo", "kind": "http", "webhook_url": f"{url}/http", "signing_secret": SIGNING_SECRET},
+        {"slug": "waha-demo", "kind": "waha", "webhook_url": f"{url}/waha", "hmac_key": HMAC_KEY},
         {"slug": "telegram-demo", "kind": "telegram", "webhook_url": f"{url}/telegram", "secret_token": "s"},
     ]
 
@@ -72,8 +74,14 @@ class Zupa:
         return web.json_response({"accepted": 1}, status=status)
 
     def statuses(self) -> list[Json]:
-        values = [each.body["entry"][0]["changes"][0]["value"] for each in list(self.received)]
+        bodies = [each.body for each in list(self.received) if each.path == "/whatsapp"]
+        values = [body["entry"][0]["changes"][0]["value"] for body in bodies]
         return [status for value in values for status in value.get("statuses", ())]
+
+    def told(self, event: str) -> list[Json]:
+        """The payloads of WAHA's events of this kind."""
+        bodies = [each.body for each in list(self.received) if each.path == "/waha"]
+        return [body["payload"] for body in bodies if body["event"] == event]
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,19 @@ class Outside:
         response = self.graph(body)
         assert response.status_code == 200, response.text
         message_id: str = response.json()["messages"][0]["id"]
+        return message_id
+
+    def waha(self, path: str, body: Json | None = None, *, key: str = "the-api-key") -> httpx2.Response:
+        """A call of WAHA's API: POST with a body, GET without."""
+        headers, url = {"X-Api-Key": key} if key else {}, f"/waha/api/{path}"
+        if body is None:
+            return self.client.get(url, headers=headers)
+        return self.client.post(url, json=body, headers=headers)
+
+    def waha_text(self, text: str, *, to: str = "5511999990001@c.us") -> str:
+        response = self.waha("sendText", {"session": "waha-demo", "chatId": to, "text": text})
+        assert response.status_code == 201, response.text
+        message_id: str = response.json()["id"]
         return message_id
 
     def post_signed(self, body: Json, *, key: str = "key-1", at: float | None = None) -> httpx2.Response:

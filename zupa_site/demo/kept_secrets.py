@@ -26,6 +26,8 @@ class DemoSecrets:
     whatsapp_app_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     whatsapp_verify_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     whatsapp_access_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    waha_api_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    waha_hmac_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     http_signing_secret: str = field(default_factory=_signing_secret)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The demo: a shop called Demo, its agent, two channels that the simulator plays, and three people.
+"""The demo: a shop called Demo, its agent, three channels that the simulator plays, and three people.
 
 Seeding again changes only what must follow the present ports and the kept secrets; what staff edited stays.
 """
@@ -18,6 +18,7 @@ from zupa_site.environment import Environment
 
 TENANT = "demo"
 WHATSAPP = "whatsapp-demo"
+WAHA = "waha-demo"
 HTTP = "http-demo"
 PHONE_NUMBER_ID = "100000000000001"
 PROMPT = """\
@@ -83,6 +84,13 @@ def _channel_seeds(environment: Environment, secrets: DemoSecrets) -> tuple[_Cha
                 "verify_token": secrets.whatsapp_verify_token,
                 "access_token": secrets.whatsapp_access_token,
             },
+        ),
+        _ChannelSeed(
+            slug=WAHA,
+            kind=ChannelKind.WAHA,
+            external_id=WAHA,
+            api_url=f"{environment.simulator_url}/waha",
+            credentials={"api_key": secrets.waha_api_key, "hmac_key": secrets.waha_hmac_key},
         ),
         _ChannelSeed(
             slug=HTTP,

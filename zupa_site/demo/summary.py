@@ -7,7 +7,8 @@ from zupa_site.demo.kept_secrets import DemoSecrets
 from zupa_site.demo.seed import TENANT
 from zupa_site.environment import Environment
 
-WEBHOOKS = {ChannelKind.WHATSAPP_CLOUD: "whatsapp", ChannelKind.HTTP: "http"}
+WEBHOOKS = {ChannelKind.WHATSAPP_CLOUD: "whatsapp", ChannelKind.WAHA: "waha", ChannelKind.HTTP: "http"}
+ASKED_OF_US = ("access_token", "api_key")
 
 
 def as_json(environment: Environment, secrets: DemoSecrets) -> dict[str, Any]:
@@ -31,12 +32,12 @@ def channels(environment: Environment) -> list[dict[str, str]]:
 
 
 def channels_for_simulator(environment: Environment) -> list[dict[str, str]]:
-    """The same, with the token that the simulated platform asks of us."""
-    tokens = {
-        channel.slug: channel.credentials.get("access_token", "")
+    """The same, with the token or key that the simulated platform asks of us."""
+    asked = {
+        channel.slug: {name: channel.credentials.get(name, "") for name in ASKED_OF_US}
         for channel in Channel.objects.filter(tenant__slug=TENANT)
     }
-    return [{**channel, "access_token": tokens[channel["slug"]]} for channel in channels(environment)]
+    return [channel | asked[channel["slug"]] for channel in channels(environment)]
 
 
 def _channel(environment: Environment, channel: Channel) -> dict[str, str]:
@@ -48,6 +49,8 @@ def _channel(environment: Environment, channel: Channel) -> dict[str, str]:
     }
     if kind is ChannelKind.HTTP:
         return common | {"signing_secret": channel.credentials["signing_secret"]}
+    if kind is ChannelKind.WAHA:
+        return common | {"hmac_key": channel.credentials["hmac_key"]}
     return common | {
         "verify_token": channel.credentials["verify_token"],
         "app_secret": channel.credentials["app_secret"],

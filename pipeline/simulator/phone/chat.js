@@ -113,6 +113,7 @@ function link(message, url) {
 
 function foot(message) {
   const line = element("span", "foot");
+  if (message.by_hand) line.append(element("span", "", `${t("byHand")} ·`));
   line.append(element("time", "", clock.format(new Date(message.at * 1000))));
   if (message.direction === "out") line.append(stateIcon(message.state));
   return line;

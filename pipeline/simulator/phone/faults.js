@@ -1,7 +1,7 @@
 import { element } from "./chat.js";
 import { t } from "./texts.js";
 
-const TARGETS = ["llm", "whatsapp", "http", "stt", "tts", "embeddings"];
+const TARGETS = ["llm", "whatsapp", "waha", "http", "stt", "tts", "embeddings"];
 const MODES = [
   "latency",
   "error",

@@ -1,5 +1,6 @@
 import { Chat } from "./chat.js";
 import { startFaults } from "./faults.js";
+import { HandReply } from "./hand.js";
 import { People, avatar } from "./people.js";
 import { sampleTexts, t, translatePage } from "./texts.js";
 
@@ -12,6 +13,7 @@ const asked = new URLSearchParams(location.search);
 translatePage();
 const chat = new Chat({ onRetry: (message) => send(message.text, message.id), onShown: shown });
 const people = new People(openChat);
+const hand = new HandReply({ onSent: closeSide });
 const unread = new Set();
 let channels = [];
 let feed = null;
@@ -49,6 +51,7 @@ function openChat() {
   document.title = `${name} · ${title}`;
   history.replaceState(null, "", `?${new URLSearchParams({ channel: slug, from: number, name })}`);
   setEnabled(true);
+  hand.open(channel(), number);
   unread.clear();
   chat.messages.clear();
   chat.clear();
@@ -91,7 +94,12 @@ async function send(text, id = newId()) {
 function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (channel().kind === "waha") return `false_${chatId(people.current.number)}_3EB0${hex.slice(0, 18).toUpperCase()}`;
   return channel().kind === "http" ? `msg_${hex}` : `wamid.${hex.toUpperCase()}`;
+}
+
+function chatId(number) {
+  return number.includes("@") ? number : `${number.replace(/^\+/, "")}@c.us`;
 }
 
 /** Blue ticks for the sender, once the message has been on a visible screen. */

@@ -14,7 +14,7 @@ from pipeline.simulator.endpoint import json_answer
 from pipeline.simulator.errors import InputError
 from pipeline.simulator.fields import read_object, text_field
 from pipeline.simulator.statuses import DELAYS_S
-from pipeline.simulator.world import WORLD, World
+from pipeline.simulator.world import TELL_STATUSES, WORLD, World
 
 FOLDER = Path(__file__).parent
 CONTENT_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
@@ -30,7 +30,7 @@ READ_AFTER_S = DELAYS_S["read"]
 
 def add_routes(app: web.Application) -> None:
     app.router.add_get("/", page("index.html"))
-    for name in ("phone.css", "phone.js", "chat.js", "faults.js", "people.js", "texts.js"):
+    for name in ("phone.css", "phone.js", "chat.js", "faults.js", "hand.js", "people.js", "texts.js"):
         app.router.add_get(f"/phone/{name}", page(name))
     app.router.add_get("/phone/channels", channels)
     app.router.add_get("/phone/feed", explained(feed))
@@ -91,7 +91,7 @@ def _read(world: World, key: ChatKey, message_id: str) -> bool:
         return False
     world.chats.move_on(message_id, "read")
     channel, message = world.channels.playable(key.channel), world.sent.find(message_id)
-    if message and channel.kind == "whatsapp_cloud" and world.settings.statuses == "delivered":
+    if message and channel.kind in TELL_STATUSES and world.settings.statuses == "delivered":
         world.statuses.report(channel, message, "read", after_s=READ_AFTER_S)
     return True
 

@@ -20,7 +20,15 @@ from conversations.models import Delivery as DeliveryState
 from pipeline.engine.statuses import StatusUpdate
 from pipeline.models import EventKind
 from pipeline.policies.errors import Code
-from pipeline.transports.base import MAX_ID_LENGTH, Delivery, InboundEvent, SignatureError, read_json
+from pipeline.transports.base import (
+    MAX_ID_LENGTH,
+    Delivery,
+    InboundEvent,
+    SignatureError,
+    content_key,
+    read_json,
+    unix_time,
+)
 
 Json = dict[str, Any]
 
@@ -90,12 +98,12 @@ def _event(message: Json, address: str, name: str, external_id: str) -> InboundE
     content = _content(message)
     kind, text, media = content or (MessageKind.TEXT, "", {})
     return InboundEvent(
-        dedupe_key=provider_id or f"sha256:{hashlib.sha256(json.dumps(message).encode()).hexdigest()}",
+        dedupe_key=provider_id or content_key(message),
         kind=EventKind.MESSAGE if content else EventKind.UNSUPPORTED,
         address=address,
         contact_name=name,
         payload={"type": kind, "text": text, "media": media, "provider_id": provider_id, "raw": message},
-        platform_at=_time(message.get("timestamp")),
+        platform_at=unix_time(message.get("timestamp")),
         external_id=external_id,
         ignored_code=_ignored_code(address, understood=content is not None),
     )
@@ -161,7 +169,7 @@ def _status(status: Json, external_id: str) -> StatusUpdate | None:
         provider_id=provider_id,
         client_reference=_reference(status.get("biz_opaque_callback_data")),
         delivery=delivery,
-        at=_time(status.get("timestamp")) or datetime.now(UTC),
+        at=unix_time(status.get("timestamp")) or datetime.now(UTC),
         external_id=external_id,
         error_code=Code.SEND_REPORTED if delivery == DeliveryState.FAILED else "",
         error_detail=json.dumps(status["errors"]) if status.get("errors") else "",
@@ -171,11 +179,4 @@ def _status(status: Json, external_id: str) -> StatusUpdate | None:
 def _reference(value: object) -> UUID | None:
     with suppress(ValueError):
         return UUID(str(value))
-    return None
-
-
-def _time(value: object) -> datetime | None:
-    """Unix seconds, as text."""
-    with suppress(ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(int(str(value)), UTC)
     return None

@@ -1,0 +1,69 @@
+"""Sends by WAHA. It knows no idempotency key and echoes no reference of ours.
+
+What we sent comes back as an event of our own number (`message.any`): that is how a send whose answer was lost is
+settled, see `pipeline.ingress.hand_replies`.
+"""
+
+import json
+
+import httpx2
+
+from pipeline.policies.errors import Code, PipelineError, UnknownError
+from pipeline.ports import ChannelConfig, OutboundMessage
+from pipeline.transports import http_client
+from pipeline.transports.waha.errors import classify
+from pipeline.transports.waha.ids import key_of
+
+
+class WahaSender:
+    sends_idempotently = False
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
+        """See `pipeline.ports.Sender`."""
+        body = {"session": channel.external_id, "chatId": message.to, "text": message.text}
+        response = await http_client.post(
+            self._client,
+            f"{channel.api_url.rstrip('/')}/api/sendText",
+            content=json.dumps(body, ensure_ascii=False).encode(),
+            headers={"X-Api-Key": channel.credentials["api_key"], "Content-Type": "application/json"},
+        )
+        return _provider_id(response)
+
+
+def _provider_id(response: httpx2.Response) -> str:
+    """Raises what the answer means. A success that cannot be read may well have been one: unknown."""
+    answer = _json_object(response)
+    if not response.is_success:
+        raise _refused(response, answer)
+    if message_id := _message_id(answer):
+        return key_of(message_id)
+    detail = f"Status {response.status_code} with an unreadable body: {response.text[:200]}"
+    raise UnknownError(Code.SEND_UNANSWERED, detail)
+
+
+def _message_id(answer: dict[str, object]) -> str:
+    """As the session's engine gives it: `id` as text, or an object; or `key`, which holds the id. Empty for none."""
+    given = answer.get("id") or answer.get("key")
+    if isinstance(given, dict):
+        given = given.get("_serialized") or given.get("id")
+    return given if isinstance(given, str) else ""
+
+
+def _refused(response: httpx2.Response, answer: dict[str, object]) -> PipelineError:
+    return classify(
+        response.status_code,
+        response.text[:200],
+        session_is_down="expected" in answer,
+        retry_after_s=http_client.retry_after_s(response),
+    )
+
+
+def _json_object(response: httpx2.Response) -> dict[str, object]:
+    try:
+        answer = response.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
