@@ -11,7 +11,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 from django.db.models import Q
 
-from conversations import ownership
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import (
     AuthorKind,
@@ -23,8 +22,7 @@ from conversations.models import (
     Session,
 )
 from conversations.operations import open_conversations
-from pipeline.engine import mailbox
-from pipeline.engine.broker import enqueue_drain
+from pipeline import takeover
 from pipeline.engine.statuses import StatusUpdate, apply_statuses
 from pipeline.transports.base import HandReply
 
@@ -110,7 +108,5 @@ def _silence_agent(channel: Channel, conversation_id: int, reply: HandReply, now
     """And end what it is about to say. A reply that arrives here after its time silences nobody."""
     Conversation.objects.filter(pk=conversation_id).update(last_message_at=now)
     if now - reply.at < timedelta(minutes=channel.hand_reply_minutes):
-        ownership.taken_by_phone(conversation_id=conversation_id, now=now)
-        mailbox.wake([conversation_id])
-        enqueue_drain()
+        takeover.taken_by_phone(conversation_id, now=now)
     announce(DASHBOARD, conversation_topic(conversation_id))

@@ -18,7 +18,7 @@ async def send_hand_reply(world: World, data: JsonObject) -> tuple[str, list[Web
     chat, text = channel.address(text_field(data, "to")), text_field(data, "text")
     message_id = text_field(data, "id", "") or new_message_id(chat, from_me=True)
     copies = integer_field(data, "copies", low=1, high=COPIES_MAX) or 1
-    raw = event(channel, "message.any", from_us(message_id, chat, "app", text)).encode()
+    raw = event(channel, "message.any", from_us(message_id, chat, "app", {"body": text})).encode()
     shown = ChatMessage(message_id, IN, "text", text, time.time(), "sent", by_hand=True)
     world.chats.put(ChatKey(channel.slug, chat), shown)
     return message_id, [await world.webhooks.send(Webhook(channel, raw)) for _ in range(copies)]

@@ -1,6 +1,7 @@
 """WAHA: send, mark as read, files, and the state of a session."""
 
 import time
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -8,7 +9,7 @@ from aiohttp import web
 from pipeline.simulator.channels import Channel
 from pipeline.simulator.endpoint import Handler, json_answer, played
 from pipeline.simulator.errors import InputError, PlatformError
-from pipeline.simulator.fields import JsonObject, read_object, text_field
+from pipeline.simulator.fields import JsonObject, as_object, read_object, text_field
 from pipeline.simulator.sent import SentMessage
 from pipeline.simulator.waha_events import OWN_NUMBER, event, from_us, new_message_id
 from pipeline.simulator.webhooks import Webhook
@@ -23,6 +24,8 @@ ACTS = {
     "logout": ("STARTING", "SCAN_QR_CODE"),
 }
 """The states a session goes through; the last one stays."""
+
+FILE_ACTS = {"sendImage": "image", "sendVoice": "audio", "sendVideo": "video", "sendFile": "document"}
 
 
 class Waha:
@@ -46,6 +49,8 @@ VENDOR = Waha()
 
 def add_routes(app: web.Application) -> None:
     app.router.add_post("/waha/api/sendText", _endpoint(send_text))
+    for act, kind in FILE_ACTS.items():
+        app.router.add_post(f"/waha/api/{act}", _endpoint(partial(send_file, kind)))
     app.router.add_post("/waha/api/sendSeen", _endpoint(send_seen))
     app.router.add_get("/waha/api/sessions/{session}", _endpoint(session))
     app.router.add_post("/waha/api/sessions/{session}/{act}", _endpoint(change_session))
@@ -63,19 +68,37 @@ def _endpoint(effect: Handler) -> Handler:
 
 async def send_text(request: web.Request) -> web.Response:
     """Accepted means: it comes back as an event of the session's own number, and acks follow."""
-    world, data = request.app[WORLD], await read_object(request)
+    data = await read_object(request)
+    text = text_field(data, "text")
+    return _send(request, data, "text", {"body": text}, media=None)
+
+
+async def send_file(kind: str, request: web.Request) -> web.Response:
+    """The file is not fetched: the phone leads to it."""
+    data = await read_object(request)
+    file = as_object(data.get("file"), "`file`")
+    url, mime_type = text_field(file, "url"), text_field(file, "mimetype")
+    media = {"url": url, "mimetype": mime_type, "filename": text_field(file, "filename", "") or None}
+    content = {"body": text_field(data, "caption", ""), "hasMedia": True, "media": media}
+    return _send(request, data, kind, content, media=url)
+
+
+def _send(
+    request: web.Request, data: JsonObject, kind: str, content: JsonObject, *, media: str | None
+) -> web.Response:
+    world, chat = request.app[WORLD], _chat(data)
     channel = _working_channel(request, text_field(data, "session"))
-    chat, text = _chat(data), text_field(data, "text")
     message = SentMessage(
         id=new_message_id(chat, from_me=True),
         channel=channel.slug,
         to=chat,
-        type="text",
-        text=text,
+        type=kind,
+        text=str(content["body"]),
         at=time.time(),
         client_ref=None,
+        media=media,
     )
-    payload = from_us(message.id, chat, "api", text)
+    payload = from_us(message.id, chat, "api", content)
     if world.settings.statuses != "off":
         world.statuses.put(channel, message.id, event(channel, "message.any", payload))
     world.accept(channel, message)

@@ -38,10 +38,10 @@ def from_customer(message_id: str, chat: str, name: str, content: JsonObject) ->
     return _message(head, {"notifyName": name}, content)
 
 
-def from_us(message_id: str, chat: str, source: str, text: str) -> dict[str, Any]:
+def from_us(message_id: str, chat: str, source: str, content: JsonObject) -> dict[str, Any]:
     """`source`: `api` for what a program sent, `app` for what was written on the phone."""
     head = {"id": message_id, "from": f"{OWN_NUMBER}@c.us", "fromMe": True, "to": chat, "source": source}
-    return _message(head, {}, {"body": text})
+    return _message(head, {}, content)
 
 
 def ack(message_id: str, chat: str, status: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import threading
 import time
+from datetime import timedelta
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from conversations.models import Channel, Message, Owner
+from pipeline import housekeeping
 from pipeline.models import Mailbox, Outcome
 from pipeline.policies.errors import (
     AccountError,
@@ -25,7 +28,7 @@ from pipeline.policies.errors import (
     TransientError,
     UnknownError,
 )
-from pipeline.ports import ChannelConfig, OutboundMessage
+from pipeline.ports import ChannelConfig, OutboundFile, OutboundMessage
 from pipeline.transports.http_client import make_client
 from pipeline.transports.waha.sender import WahaSender
 from tests import factories
@@ -37,11 +40,13 @@ from tests.simulator.world import Outside
 from tests.transports.test_strange_answers import HTML, answering
 
 
-def send(url: str, *, session: str = "waha-demo", to: str = WAHA_CHAT, text: str = "Hello") -> str:
+def send(
+    url: str, *, session: str = "waha-demo", to: str = WAHA_CHAT, text: str = "Hello", **more: Any
+) -> str:
     channel = ChannelConfig(
         slug="waha-demo", external_id=session, api_url=url, credentials={"api_key": "the-api-key"}
     )
-    message = OutboundMessage(to=to, text=text, client_reference=UUID(int=1), attempt=1)
+    message = OutboundMessage(to=to, text=text, client_reference=UUID(int=1), attempt=1, **more)
 
     async def work() -> str:
         async with make_client() as client:
@@ -61,6 +66,39 @@ def test_text_goes_to_the_chat_and_is_named_by_the_key_of_its_id(outside: Outsid
     (sent,) = outside.get("/_sim/sent")
     assert (sent["to"], sent["text"]) == ("998877@lid", "olá 👩🏽‍🚀")
     assert sent["id"] == f"true_998877@lid_{key}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "mime_type"),
+    [
+        ("image", "image/png"),
+        ("audio", "audio/mpeg"),
+        ("video", "video/mp4"),
+        ("document", "application/pdf"),
+    ],
+)
+def test_file_is_named_for_waha_to_fetch(outside: Outside, kind: str, mime_type: str) -> None:
+    address = "https://zupa.example.org/files/token"
+    file = OutboundFile(name="it", mime_type=mime_type, url=address, open=lambda: BytesIO(b"bytes"))
+    key = send(f"{outside.url}/waha", text="look", kind=kind, file=file)
+    (sent,) = outside.get("/_sim/sent")
+    assert (sent["type"], sent["text"], sent["media"]) == (kind, "look", address)
+    assert sent["id"].endswith(key)
+
+
+def test_file_whose_answer_was_lost_is_settled_like_a_text(room: Room) -> None:
+    named = {
+        "attachment_id": str(UUID(int=1)),
+        "name": "a.pdf",
+        "mime_type": "application/pdf",
+        "size_bytes": 1,
+    }
+    message = waiting(room, kind="document", text="", media=named)
+    room.fault("waha", "disconnect_after_accept", count=1)
+    room.work()
+    assert current(message).delivery == "unknown"
+    room.waha.echo("", key=sent_key(room), hasMedia=True, media={"mimetype": "application/pdf"})
+    assert current(message).delivery == "sent"
 
 
 @pytest.mark.parametrize("status", [200, 201])
@@ -236,6 +274,20 @@ def test_hand_reply_during_a_slow_model_call_keeps_the_agent_silent(room: Room) 
     assert conversation.owner_kind == Owner.PHONE
     assert conversation.owned_until is not None
     assert conversation.owned_until > timezone.now()
+
+
+def test_agent_answers_again_once_the_phones_time_is_over(room: Room) -> None:
+    room.waha.echo("I have it here, one moment.")
+    room.waha.say("And order 1001?")
+    room.work()
+    assert (room.outcomes(), room.accepted()) == ([Outcome.NEEDS_HUMAN], [])
+    housekeeping.run(now=timezone.now() + timedelta(minutes=29))
+    assert room.conversation(WAHA_CHAT).owner_kind == Owner.PHONE
+    housekeeping.run(now=timezone.now() + timedelta(minutes=31))
+    assert room.conversation(WAHA_CHAT).owner_kind == Owner.AGENT
+    room.work()
+    assert room.outcomes() == [Outcome.REPLIED]
+    assert len(room.accepted(WAHA_CHAT)) == 1
 
 
 def in_thread(room: Room) -> threading.Thread:

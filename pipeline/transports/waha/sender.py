@@ -14,6 +14,10 @@ from pipeline.transports import http_client
 from pipeline.transports.waha.errors import classify
 from pipeline.transports.waha.ids import key_of
 
+ACTS = {"image": "sendImage", "audio": "sendVoice", "video": "sendVideo"}
+"""By kind of file; all others go by `sendFile`."""
+CONVERTED = ("audio", "video")
+
 
 class WahaSender:
     sends_idempotently = False
@@ -23,14 +27,24 @@ class WahaSender:
 
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
         """See `pipeline.ports.Sender`."""
-        body = {"session": channel.external_id, "chatId": message.to, "text": message.text}
+        act = ACTS.get(message.kind, "sendFile") if message.file else "sendText"
+        body = {"session": channel.external_id, "chatId": message.to, **_content(message)}
         response = await http_client.post(
             self._client,
-            f"{channel.api_url.rstrip('/')}/api/sendText",
+            f"{channel.api_url.rstrip('/')}/api/{act}",
             content=json.dumps(body, ensure_ascii=False).encode(),
             headers={"X-Api-Key": channel.credentials["api_key"], "Content-Type": "application/json"},
         )
         return _provider_id(response)
+
+
+def _content(message: OutboundMessage) -> dict[str, object]:
+    """WAHA fetches a file itself, and makes of sound and moving pictures what WhatsApp plays."""
+    if message.file is None:
+        return {"text": message.text}
+    file = {"url": message.file.url, "mimetype": message.file.mime_type, "filename": message.file.name}
+    convert = {"convert": True} if message.kind in CONVERTED else {}
+    return {"file": file, "caption": message.text, **convert}
 
 
 def _provider_id(response: httpx2.Response) -> str:
