@@ -121,3 +121,17 @@ def test_proposals_that_differ_or_are_risky_are_decided_one_by_one() -> None:
 def test_decision_that_its_kind_does_not_offer_is_refused() -> None:
     with pytest.raises(InvalidError, match="cannot be decided so"):
         decide(factories.review_item(kind="failed_turn"), ReviewDecision.APPROVE)
+
+
+def test_person_who_takes_over_owns_the_conversation_and_nothing_proposed_is_carried_out(room: Room) -> None:
+    room.configure(allowed_tools=["offer_voucher"])
+    (key,) = room.say(VOUCHER)
+    room.work()
+    rita = factories.user(username="rita")
+    decide(the_item(), ReviewDecision.TAKE_OVER, by=rita)
+    room.work()
+    assert room.conversation().owner == rita
+    assert room.outcome(key) == ("needs_human", "")
+    assert room.accepted() == []
+    assert open_items() == []
+    assert [step.status for step in room.steps() if step.kind == "tool"] == []
