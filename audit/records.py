@@ -1,7 +1,7 @@
 """From evidence to the records it speaks of, while they exist.
 
 This app knows no other: each says in its AppConfig which model an object type stands for, as in
-`audited = {"turn": "Turn"}`.
+`audited = {"turn": "Turn"}`, or `{"account": "auth.User"}` where the model is another's.
 """
 
 import difflib
@@ -51,7 +51,7 @@ class Version:
 def audited() -> Mapping[str, type[Model]]:
     """The model of each object type."""
     return {
-        object_type: config.get_model(name)
+        object_type: apps.get_model(name) if "." in name else config.get_model(name)
         for config in apps.get_app_configs()
         for object_type, name in getattr(config, "audited", {}).items()
     }

@@ -12,6 +12,9 @@ from audit.records import audited
 from audit.staff.show import Text
 
 SENTENCES: dict[str, Text] = {
+    "account.added": gettext_lazy("%(actor)s added %(object)s"),
+    "account.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
+    "account.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
     "agent.added": gettext_lazy("%(actor)s added %(object)s"),
     "agent.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
     "agent.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
@@ -28,6 +31,9 @@ SENTENCES: dict[str, Text] = {
     "demo.seeded": gettext_lazy("%(actor)s set up the demo as %(object)s"),
     "event.conflict": gettext_lazy("%(object)s came again with different content"),
     "event.requeued": gettext_lazy("%(actor)s requeued %(object)s"),
+    "group.added": gettext_lazy("%(actor)s added %(object)s"),
+    "group.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
+    "group.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
     "message.failed": gettext_lazy("%(actor)s gave up sending %(object)s"),
     "message.marked_delivered": gettext_lazy("%(actor)s marked %(object)s as delivered"),
     "message.resent": gettext_lazy("%(actor)s sent %(object)s again, as no status had settled it"),
@@ -47,6 +53,8 @@ SENTENCES: dict[str, Text] = {
     "review_item.send_again": gettext_lazy("%(actor)s settled %(object)s: the answer is sent again"),
     "review_item.take_over": gettext_lazy("%(actor)s took the conversation over, on %(object)s"),
     "session.closed": gettext_lazy("%(actor)s ended %(object)s"),
+    "staff_scope.lifted": gettext_lazy("%(actor)s lifted %(object)s: its user sees all tenants again"),
+    "staff_scope.narrowed": gettext_lazy("%(actor)s set which tenants %(object)s shows"),
     "tenant.added": gettext_lazy("%(actor)s added %(object)s"),
     "tenant.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
     "tenant.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
@@ -69,15 +77,18 @@ SENTENCES: dict[str, Text] = {
 FALLBACK: Text = gettext_lazy("%(actor)s did “%(action)s” to %(object)s")
 
 OBJECTS: dict[str, Text] = {
+    "account": gettext_lazy("user account %(id)s"),
     "agent": gettext_lazy("agent %(id)s"),
     "breaker": gettext_lazy("breaker %(id)s"),
     "channel": gettext_lazy("channel %(id)s"),
     "contact": gettext_lazy("contact %(id)s"),
     "conversation": gettext_lazy("conversation %(id)s"),
     "event": gettext_lazy("event %(id)s"),
+    "group": gettext_lazy("group %(id)s"),
     "message": gettext_lazy("message %(id)s"),
     "review_item": gettext_lazy("review item %(id)s"),
     "session": gettext_lazy("session %(id)s"),
+    "staff_scope": gettext_lazy("staff scope %(id)s"),
     "tenant": gettext_lazy("tenant %(id)s"),
     "turn": gettext_lazy("turn %(id)s"),
 }

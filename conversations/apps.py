@@ -13,5 +13,6 @@ class ConversationsConfig(AppConfig):
         "conversation": "Conversation",
         "message": "Message",
         "session": "Session",
+        "staff_scope": "StaffScope",
         "tenant": "Tenant",
     }

@@ -1,7 +1,7 @@
 """Who may see what of the live feed and the console."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 
 from django.conf import settings
@@ -9,7 +9,9 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
+from conversations.access import tenant_ids, visible
 from conversations.live import DASHBOARD
+from conversations.models import Conversation
 
 Visitor = User | AnonymousUser
 
@@ -30,16 +32,34 @@ def may_watch_anything(visitor: Visitor) -> bool:
     return is_staff(visitor) and (visitor.has_perm(VIEW_CONVERSATION) or visitor.has_perm(VIEW_TURN))
 
 
+def may_see_conversation(user: User, conversation_id: int) -> bool:
+    """Whether it is one of the user's tenants, if it exists at all."""
+    return tenant_ids(user) is None or bool(_seen(user, [conversation_id]))
+
+
 def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
-    return {topic for topic in topics if _may_watch(visitor, topic)}
+    if not isinstance(visitor, User) or not is_staff(visitor):
+        return set()
+    allowed = {topic for topic in topics if _has_right(visitor, topic)}
+    return allowed if tenant_ids(visitor) is None else _of_tenants(visitor, allowed)
 
 
-def _may_watch(visitor: Visitor, topic: str) -> bool:
-    if not is_staff(visitor):
-        return False
+def _has_right(user: User, topic: str) -> bool:
     if topic == DASHBOARD:
-        return visitor.has_perm(VIEW_TURN) or visitor.has_perm(VIEW_CONVERSATION)
-    return bool(CONVERSATION_TOPIC.fullmatch(topic)) and visitor.has_perm(VIEW_CONVERSATION)
+        return user.has_perm(VIEW_TURN) or user.has_perm(VIEW_CONVERSATION)
+    return bool(CONVERSATION_TOPIC.fullmatch(topic)) and user.has_perm(VIEW_CONVERSATION)
+
+
+def _of_tenants(user: User, topics: set[str]) -> set[str]:
+    """Those that speak of no conversation, or of one that the user sees."""
+    numbers = {topic: int(topic.split(".")[1]) for topic in topics if CONVERSATION_TOPIC.fullmatch(topic)}
+    seen = _seen(user, numbers.values())
+    return {topic for topic in topics if topic not in numbers or numbers[topic] in seen}
+
+
+def _seen(user: User, conversation_ids: Collection[int]) -> set[int]:
+    found = visible(Conversation.objects.filter(pk__in=conversation_ids), user)
+    return set(found.order_by().values_list("pk", flat=True))
 
 
 def visitor_now(session_key: str | None) -> Visitor:

@@ -9,6 +9,7 @@ class ZupaSiteConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "zupa_site"
     verbose_name = _("Zupa")
+    audited = {"account": "auth.User", "group": "auth.Group"}
 
     def ready(self) -> None:
         if settings.ZUPA.sentry_dsn:

@@ -19,9 +19,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from audit.staff.scope import ScopedAdmin
 from audit.staff.show import Text, Tone, address
 
 MOST_AT_ONCE = 10_000
@@ -96,7 +96,7 @@ class ReasonForm(forms.Form):
     )
 
 
-class ActingAdmin(ModelAdmin):
+class ActingAdmin(ScopedAdmin):
     """Offers `acts` to whoever may change the records, on the record's page and for rows selected in the list."""
 
     acts: tuple[Act, ...] = ()
@@ -104,7 +104,8 @@ class ActingAdmin(ModelAdmin):
 
     def may_act(self, request: HttpRequest) -> bool:
         codename = get_permission_codename("change", self.opts)
-        return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
+        may = request.user.has_perm(f"{self.opts.app_label}.{codename}")
+        return bool(may) and self.is_in_reach(request)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)

@@ -6,10 +6,11 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from audit.staff.base import EmptyState
+from audit.staff.filters import RecordFilter
 from audit.staff.show import EMPTY
 from conversations.admin.base import ConfigurationAdmin
 from conversations.models import Agent
@@ -45,10 +46,11 @@ def _tool_label(name: str) -> str:
 
 @admin.register(Agent)
 class AgentAdmin(ConfigurationAdmin):
+    tenant_path = "tenant"
     form = AgentForm
     list_display = ("name", "tenant", "model", "language", "tool_names")
     list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter), ("language", ChoicesDropdownFilter))
+    list_filter = (("tenant", RecordFilter), ("language", ChoicesDropdownFilter))
     search_fields = ("id__exact", "name__icontains", "model__icontains")
     search_help_text = _("Part of a name or of a model's name.")
     autocomplete_fields = ("tenant",)

@@ -243,6 +243,10 @@ def _record(message: Message, action: str, reason: str, now: datetime) -> None:
         object_type="message",
         object_id=message.pk,
         reason=reason,
-        ids={"conversation_id": message.conversation_id, "turn_id": message.turn_id or ""},
+        ids={
+            "tenant_id": message.conversation.tenant_id,
+            "conversation_id": message.conversation_id,
+            "turn_id": message.turn_id or "",
+        },
     )
     record(fact, now=now)

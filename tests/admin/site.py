@@ -14,7 +14,7 @@ from django_q.models import Failure, Task
 from audit.models import AuditEntry
 from audit.operations import Fact, record
 from audit.staff.base import ReadOnlyAdmin
-from conversations.models import Agent, Channel, Contact, Conversation, Message, Session, Tenant
+from conversations.models import Agent, Channel, Contact, Conversation, Message, Session, StaffScope, Tenant
 from pipeline.models import Breaker, HousekeepingRun, Mailbox, ProcessedEvent, QueuedTask, Step, Turn, Worker
 from tests import factories
 
@@ -83,6 +83,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     ProcessedEvent: _event,
     QueuedTask: lambda: QueuedTask.objects.create(queue="zupa", payload="-"),
     Session: factories.session,
+    StaffScope: lambda: factories.staff_scope(factories.user(), factories.tenant()),
     Step: factories.step,
     Tenant: factories.tenant,
     Turn: _turn,

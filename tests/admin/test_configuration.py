@@ -44,7 +44,8 @@ def agent_form(agent: Agent, **changes: Any) -> dict[str, Any]:
 
 
 def channel_form(channel: Channel, **changes: Any) -> dict[str, Any]:
-    fields = ("slug", "kind", "external_id", "api_url", "overload_policy", "unknown_policy", "settle_minutes")
+    policies = ("overload_policy", "unknown_policy", "settle_minutes", "hand_reply_minutes")
+    fields = ("slug", "kind", "external_id", "api_url", *policies)
     data = {"tenant": channel.tenant_id, "agent": channel.agent_id, "is_active": "on"}
     return data | {name: getattr(channel, name) for name in fields} | changes
 

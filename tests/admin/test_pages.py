@@ -80,7 +80,14 @@ def test_what_the_engine_owns_cannot_be_changed(staff: Client, model: type[Model
 def test_only_configuration_and_people_can_be_changed() -> None:
     editable = {model for model in site.MODELS if model not in site.READ_ONLY}
 
-    assert {model.__name__ for model in editable} == {"Agent", "Channel", "Group", "Tenant", "User"}
+    assert {model.__name__ for model in editable} == {
+        "Agent",
+        "Channel",
+        "Group",
+        "StaffScope",
+        "Tenant",
+        "User",
+    }
 
 
 @pytest.mark.parametrize("visitor", ["nobody", "a customer"])

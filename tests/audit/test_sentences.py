@@ -23,8 +23,12 @@ COMPOSED = {
     "turn.{decision.outcome}": [f"turn.{outcome}" for outcome in Outcome.values],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
     "review_item.{verdict.decision}": [f"review_item.{decision}" for decision in ReviewDecision.values],
+    "staff_scope.{verb}": [f"staff_scope.{verb}" for verb in ("narrowed", "lifted")],
     "{kind}.{verb}": [
-        ".".join(pair) for pair in product(("agent", "channel", "tenant"), ("added", "changed", "deleted"))
+        ".".join(pair)
+        for pair in product(
+            ("account", "agent", "channel", "group", "tenant"), ("added", "changed", "deleted")
+        )
     ],
 }
 """Actions that are put together, and all that can come of it."""

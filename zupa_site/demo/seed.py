@@ -62,7 +62,13 @@ def seed(environment: Environment, *, now: datetime) -> DemoSecrets:
             _channel(tenant, agent, channel)
         _people(secrets)
         if created:
-            record(Fact(action="demo.seeded", object_type="tenant", object_id=tenant.pk), now=now)
+            fact = Fact(
+                action="demo.seeded",
+                object_type="tenant",
+                object_id=tenant.pk,
+                ids={"tenant_id": tenant.pk},
+            )
+            record(fact, now=now)
     return secrets
 
 
