@@ -207,7 +207,12 @@ def test_a_signing_secret_that_is_none_is_refused(staff: Client, secret: str) ->
 def test_a_signed_channel_is_added_with_its_secret(staff: Client) -> None:
     agent = factories.agent()
     data = {"tenant": agent.tenant_id, "agent": agent.pk, "slug": "shop", "kind": "http", "is_active": "on"}
-    data |= {"overload_policy": "push_back", "unknown_policy": "hold", "settle_minutes": 10}
+    data |= {
+        "overload_policy": "push_back",
+        "unknown_policy": "hold",
+        "settle_minutes": 10,
+        "hand_reply_minutes": 60,
+    }
 
     staff.post(
         site.list_page(Channel) + "add/",

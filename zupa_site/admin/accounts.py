@@ -156,6 +156,6 @@ class UserAdmin(AccountAdmin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type
 
 
 @admin.register(Group)
-class GroupAdmin(AccountAdmin, DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(AccountAdmin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # its own narrows the argument
     filter_horizontal = ()
     formfield_overrides = SEARCHABLE_CHOICES
