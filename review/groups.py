@@ -17,73 +17,73 @@ OF_HISTORY = "_historical"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """`rights` are named `app.codename`; a star stands for anything."""
+    """`rights` are named `app.codename`; a star stands for anything. They add to those of the role it is `above`."""
 
     name: str
     words: Text
     rights: Rights
+    above: "Role | None" = None
+
+    @property
+    def all_rights(self) -> Rights:
+        return (*(self.above.all_rights if self.above else ()), *self.rights)
 
 
 def _every(verb: str, app: str, *models: str) -> Rights:
     return tuple(f"{app}.{verb}_{model}" for model in models)
 
 
-REVIEWER: Rights = (
-    *_every("view", "conversations", "agent", "channel", "contact", "conversation", "message", "session"),
-    *_every("view", "conversations", "attachment", "cannedreply", "note"),
-    *_every("view", "pipeline", "processedevent", "step", "turn", "switch", "blocklistentry"),
-    *_every("view", "review", "reviewitem", "presence"),
-    "conversations.add_attachment",
-    "conversations.add_note",
-    "conversations.take_over_conversation",
-    "review.decide_reviewitem",
-)
-OPERATOR: Rights = (
-    *REVIEWER,
-    "conversations.view_tenant",
-    *_every("view", "pipeline", "breaker", "housekeepingrun", "incident", "mailbox", "queuedtask", "worker"),
-    *_every("view", "django_q", "failure"),
-    *_every("change", "conversations", "message", "session"),
-    "conversations.pause_channel",
-    *_every("change", "pipeline", "breaker", "processedevent"),
-    *_every("*", "pipeline", "blocklistentry", "incident", "switch"),
-    *_every("*", "conversations", "cannedreply"),
-)
-AUDITOR: Rights = (
-    *_every("view", "audit", "*"),
-    *_every("view", "auth", "*"),
-    *_every("view", "conversations", "*"),
-    *_every("view", "django_q", "*"),
-    *_every("view", "pipeline", "*"),
-    *_every("view", "review", "*"),
-    "review.export_reviewitem",
-)
-ADMINISTRATOR: Rights = (*AUDITOR, "auth.*", "conversations.*", "pipeline.*", "review.*")
-
-ROLES = (
-    Role(
-        name="reviewer",
-        words=_("Reads conversations, decides review items, takes over, and answers by hand."),
-        rights=REVIEWER,
+REVIEWER = Role(
+    name="reviewer",
+    words=_("Reads conversations, decides review items, takes over, and answers by hand."),
+    rights=(
+        *_every("view", "conversations", "agent", "channel", "contact", "conversation", "message", "session"),
+        *_every("view", "conversations", "attachment", "cannedreply", "note"),
+        *_every("view", "pipeline", "processedevent", "step", "turn", "switch", "blocklistentry"),
+        *_every("view", "review", "reviewitem", "presence"),
+        "conversations.add_attachment",
+        "conversations.add_note",
+        "conversations.take_over_conversation",
+        "review.decide_reviewitem",
     ),
-    Role(
-        name="operator",
-        words=_(
-            "All that a reviewer does; switches, blocklist and canned replies; acts on what the engine owns."
+)
+OPERATOR = Role(
+    name="operator",
+    words=_("Sets switches, blocklist and canned replies; acts on what the engine owns."),
+    above=REVIEWER,
+    rights=(
+        "conversations.view_tenant",
+        *_every(
+            "view", "pipeline", "breaker", "housekeepingrun", "incident", "mailbox", "queuedtask", "worker"
         ),
-        rights=OPERATOR,
-    ),
-    Role(
-        name="auditor",
-        words=_("Reads and exports everything, the audit trail too, and changes nothing."),
-        rights=AUDITOR,
-    ),
-    Role(
-        name="administrator",
-        words=_("Everything: agents, channels, tenants, users, groups, staff scopes, API keys."),
-        rights=ADMINISTRATOR,
+        *_every("view", "django_q", "failure"),
+        *_every("change", "conversations", "message", "session"),
+        "conversations.pause_channel",
+        *_every("change", "pipeline", "breaker", "processedevent"),
+        *_every("*", "pipeline", "blocklistentry", "incident", "switch"),
+        *_every("*", "conversations", "cannedreply"),
     ),
 )
+AUDITOR = Role(
+    name="auditor",
+    words=_("Reads and exports everything, the audit trail too, and changes nothing."),
+    rights=(
+        *_every("view", "audit", "*"),
+        *_every("view", "auth", "*"),
+        *_every("view", "conversations", "*"),
+        *_every("view", "django_q", "*"),
+        *_every("view", "pipeline", "*"),
+        *_every("view", "review", "*"),
+        "review.export_reviewitem",
+    ),
+)
+ADMINISTRATOR = Role(
+    name="administrator",
+    words=_("Changes everything: agents, channels, tenants, users, groups, staff scopes, API keys."),
+    above=AUDITOR,
+    rights=("auth.*", "conversations.*", "pipeline.*", "review.*"),
+)
+ROLES = (REVIEWER, OPERATOR, AUDITOR, ADMINISTRATOR)
 
 
 def establish(apps: Any = installed_apps, *, also_existing: bool = False) -> None:
@@ -96,7 +96,7 @@ def establish(apps: Any = installed_apps, *, also_existing: bool = False) -> Non
     for role in ROLES:
         group, is_new = group_model.objects.get_or_create(name=role.name)
         if is_new or also_existing:
-            group.permissions.add(*(known[right] for right in sorted(meant(role.rights, known))))
+            group.permissions.add(*(known[right] for right in sorted(meant(role.all_rights, known))))
 
 
 def meant(rights: Rights, known: Any) -> set[str]:
