@@ -27,7 +27,10 @@ def ada(client: Client, administrator: User) -> Client:
 
 
 def form(of: User, **changes: Any) -> dict[str, Any]:
-    joined = {"date_joined_0": of.date_joined.date(), "date_joined_1": of.date_joined.time().replace(microsecond=0)}
+    joined = {
+        "date_joined_0": of.date_joined.date(),
+        "date_joined_1": of.date_joined.time().replace(microsecond=0),
+    }
     groups = [group.pk for group in of.groups.all()]
     fields = {"username": of.username, "is_active": "on", "is_staff": "on", "groups": groups}
     return fields | joined | changes
@@ -88,7 +91,7 @@ def test_what_was_done_to_an_account_stands_in_the_trail(ada: Client) -> None:
     ada.post(page(account, "delete"), {"post": "yes"})
 
     changed, deleted = AuditEntry.objects.order_by("id")
-    assert sentence(changed) == f"ada changed Email address of user account {account.pk}"
+    assert sentence(changed).startswith("ada changed Email address")
     assert sentence(deleted) == f"ada deleted user account {account.pk}"
     assert deleted.details == {"name": "bob"}
 
