@@ -13,7 +13,7 @@ from audit.staff.base import EmptyState
 from audit.staff.filters import RecordFilter
 from audit.staff.show import EMPTY
 from conversations.admin.base import ConfigurationAdmin
-from conversations.models import Agent
+from conversations.models import Agent, Tenant
 from pipeline.agents import registry
 
 
@@ -32,6 +32,14 @@ class AgentForm(forms.ModelForm[Agent]):
         tools = self.fields.get("allowed_tools")
         if isinstance(tools, forms.MultipleChoiceField):
             tools.choices = self._tools()
+
+    def clean_tenant(self) -> Tenant:
+        tenant: Tenant = self.cleaned_data["tenant"]
+        if self.instance.pk and self.instance.channels.exclude(tenant=tenant).exists():
+            raise forms.ValidationError(
+                _("It answers on channels of its tenant: move or delete those first.")
+            )
+        return tenant
 
     def _tools(self) -> list[tuple[str, Any]]:
         offered = [(name, _tool_label(name)) for name in registry.names()]

@@ -63,9 +63,9 @@ def _walk(patterns: Any, prefix: str, model: type[Model] | None, records: Record
 
 def _model_of(route: str) -> type[Model] | None:
     """Whose pages an admin's resolver leads to."""
-    parts = route.strip("/").split("/")
+    app, _slash, model = route.strip("/").partition("/")
     try:
-        return apps.get_model(*parts) if len(parts) == 2 else None
+        return apps.get_model(app, model)
     except LookupError:
         return None
 

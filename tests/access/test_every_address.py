@@ -194,8 +194,8 @@ def test_completing_a_name_finds_none_of_another_tenant(world: World, outsider: 
     asked = 0
     for model in admin.site._registry:
         for relation in (each for each in model._meta.get_fields() if each.is_relation and each.concrete):
-            source = {"app_label": model._meta.app_label, "model_name": model._meta.model_name}
-            query = source | {"field_name": relation.name, "term": BEGINNING}
+            source = {"app_label": model._meta.app_label, "model_name": str(model._meta.model_name)}
+            query = {**source, "field_name": relation.name, "term": BEGINNING}
             response = outsider.get(reverse("admin:autocomplete"), query)
             asked += response.status_code == 200
             assert not shows_mark(response), (

@@ -1,12 +1,13 @@
 """Every class of the admin says whose rows it shows, and offers no others."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Model
-from django.forms import ModelChoiceField
+from django.db.models import Model, QuerySet
+from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest
 from django.test import RequestFactory
 from simple_history.admin import SimpleHistoryAdmin
@@ -70,11 +71,14 @@ def test_forms_offer_only_what_one_sees() -> None:
     factories.staff_scope(user, world.ours[Tenant])
     asked = 0
     for pages in filter(lambda pages: pages.has_add_permission(request_of(user)), map(pages_of, MODELS)):
-        for name, field in pages.get_form(request_of(user))().fields.items():
-            record = world.theirs.get(field.queryset.model) if isinstance(field, ModelChoiceField) else None
-            if record is not None:
+        for name, offered in _choices(pages.get_form(request_of(user))()):
+            if record := world.theirs.get(offered.model):
                 asked += 1
-                assert not field.queryset.filter(pk=record.pk), (
-                    f"{pages}.{name} offers {record} of another tenant."
-                )
+                assert not offered.filter(pk=record.pk), f"{pages}.{name} offers {record} of another tenant."
     assert asked
+
+
+def _choices(form: ModelForm[Any]) -> Iterator[tuple[str, QuerySet[Any]]]:
+    for name, field in form.fields.items():
+        if isinstance(field, ModelChoiceField) and field.queryset is not None:
+            yield name, field.queryset

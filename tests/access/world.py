@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.utils import timezone
 from django_q.models import Failure, Task
 
-from audit.models import AuditEntry
+from audit.models import ActorKind, AuditEntry
 from audit.operations import Fact, record
 from conversations.models import (
     Attachment,
@@ -56,7 +56,7 @@ def customer(mark: str) -> Records:
     )
     contact = factories.contact(channel=channel, name=f"Contact {mark}", address=f"55-{mark}")
     conversation = factories.conversation(contact=contact)
-    records = {type(each): each for each in (tenant, agent, channel, contact, conversation)}
+    records: Records = {type(each): each for each in (tenant, agent, channel, contact, conversation)}
     records |= _talk(conversation, mark)
     return records | {model: make(conversation, mark) for model, make in OF_CONVERSATION.items()}
 
@@ -100,12 +100,16 @@ def machine(mark: str) -> Records:
 
 
 def _audit_entry(conversation: Conversation, mark: str) -> AuditEntry:
-    ids = {"tenant_id": conversation.tenant_id, "conversation_id": conversation.pk}
-    person = {"actor_kind": "person", "actor": f"actor-{mark}"}
-    record(
-        Fact(action="agent.changed", object_type="agent", object_id=1, reason=mark, ids=ids, **person),
-        now=timezone.now(),
+    fact = Fact(
+        action="agent.changed",
+        object_type="agent",
+        object_id=1,
+        actor_kind=ActorKind.PERSON,
+        actor=f"actor-{mark}",
+        reason=mark,
+        ids={"tenant_id": conversation.tenant_id, "conversation_id": conversation.pk},
     )
+    record(fact, now=timezone.now())
     return AuditEntry.objects.latest("id")
 
 
