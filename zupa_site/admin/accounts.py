@@ -29,6 +29,8 @@ from conversations.models import StaffScope
 SEARCHABLE_CHOICES: dict[Any, dict[str, Any]] = {
     ManyToManyField: {"widget": UnfoldAdminSelect2MultipleWidget}
 }
+SEARCHABLE_CLASSES = "unfold-admin-autocomplete admin-autocomplete"
+"""By which unfold's script finds such a widget; its admin class takes them away again."""
 Account = User | Group
 
 
@@ -80,6 +82,8 @@ class AccountAdmin(ScopedAdmin):
         field: ModelMultipleChoiceField[Any] | None = super().formfield_for_manytomany(
             db_field, request, **kwargs
         )
+        if field:
+            field.widget.attrs["class"] = SEARCHABLE_CLASSES
         return field
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
@@ -130,8 +134,10 @@ class UserAdmin(AccountAdmin, DjangoUserAdmin, ModelAdmin):  # type: ignore[type
     change_password_form = AdminPasswordChangeForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return (*fieldsets, (_("What they see"), {"fields": ("tenants_seen",)})) if obj else fieldsets
+        fieldsets = tuple(super().get_fieldsets(request, obj))
+        if obj is None:
+            return fieldsets
+        return (*fieldsets[:-1], (_("What they see"), {"fields": ("tenants_seen",)}), fieldsets[-1])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """Only a superuser makes superusers."""
