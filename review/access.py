@@ -12,11 +12,13 @@ from django.http import HttpRequest
 from conversations.access import tenant_ids, visible
 from conversations.live import DASHBOARD
 from conversations.models import Conversation
+from review.topics import REVIEWS
 
 Visitor = User | AnonymousUser
 
 VIEW_CONVERSATION = "conversations.view_conversation"
 VIEW_TURN = "pipeline.view_turn"
+VIEW_REVIEWS = "review.view_reviewitem"
 CONVERSATION_TOPIC = re.compile(r"conversation\.\d{1,18}")
 
 
@@ -47,6 +49,8 @@ def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
 def _has_right(user: User, topic: str) -> bool:
     if topic == DASHBOARD:
         return user.has_perm(VIEW_TURN) or user.has_perm(VIEW_CONVERSATION)
+    if topic == REVIEWS:
+        return user.has_perm(VIEW_REVIEWS)
     return bool(CONVERSATION_TOPIC.fullmatch(topic)) and user.has_perm(VIEW_CONVERSATION)
 
 

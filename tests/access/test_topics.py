@@ -9,6 +9,7 @@ from channels.db import database_sync_to_async
 from django.db import transaction
 from django.test import Client
 
+import review.topics
 from conversations import live
 from conversations.live import announce, conversation_topic
 from conversations.models import Conversation, StaffScope, Tenant
@@ -35,7 +36,8 @@ def topics(world: World) -> Iterator[str]:
 
 def constants() -> list[str]:
     """Topics about no record."""
-    return [value for name, value in vars(live).items() if name.isupper() and name != "NOTIFY_CHANNEL"]
+    named = {**vars(live), **vars(review.topics)}
+    return [value for name, value in named.items() if name.isupper() and name != "NOTIFY_CHANNEL"]
 
 
 @pytest.mark.django_db

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -91,7 +90,7 @@ def machine(mark: str) -> Records:
         Failure: Failure.objects.get(pk=Task.objects.create(name=f"task-{mark}", result=mark, **task).pk),
         Group: Group.objects.create(name=f"group-{mark}"),
         HousekeepingRun: HousekeepingRun.objects.create(started_at=now, error=mark),
-        Incident: Incident.objects.create(reason=mark, opened_by=person, opened_at=now),
+        Incident: factories.incident(reason=mark, opened_by=person),
         QueuedTask: QueuedTask.objects.create(queue="zupa", coalesce_key=mark, payload=mark),
         StaffScope: factories.staff_scope(person),
         Worker: factories.worker(host=f"host-{mark}", cluster=f"cluster-{mark}"),
@@ -114,35 +113,18 @@ def _audit_entry(conversation: Conversation, mark: str) -> AuditEntry:
 
 
 def _review_item(conversation: Conversation, mark: str) -> ReviewItem:
-    now = timezone.now()
-    return ReviewItem.objects.create(
-        key=f"person_asked:{mark}",
+    return factories.review_item(
         kind="person_asked",
-        tenant=conversation.tenant,
         conversation=conversation,
+        key=f"person_asked:{mark}",
         proposal={"text": mark},
-        why_code="tool.talk_to_a_person",
         why=mark,
-        context={"last": mark},
-        fingerprint="0" * 64,
-        created_at=now,
-        due_at=now + timedelta(hours=1),
+        context={"agent": "Ana", "said": [{"role": "user", "text": mark}], "newer": []},
     )
 
 
 def _switch(conversation: Conversation, mark: str) -> Switch:
-    now = timezone.now()
-    return Switch.objects.create(
-        scope="tenant",
-        tenant=conversation.tenant,
-        capability="replies",
-        action="pause",
-        reason=mark,
-        status="active",
-        requested_by=factories.user(),
-        requested_at=now,
-        active_since=now,
-    )
+    return factories.switch(tenant=conversation.tenant, reason=mark)
 
 
 def _api_key(conversation: Conversation, mark: str) -> ApiKey:
@@ -157,14 +139,7 @@ def _api_key(conversation: Conversation, mark: str) -> ApiKey:
 
 
 def _blocklist_entry(conversation: Conversation, mark: str) -> BlocklistEntry:
-    return BlocklistEntry.objects.create(
-        tenant=conversation.tenant,
-        kind="address",
-        value=f"66-{mark}",
-        reason=mark,
-        created_by=factories.user(),
-        created_at=timezone.now(),
-    )
+    return factories.blocklist_entry(tenant=conversation.tenant, value=f"66-{mark}", reason=mark)
 
 
 def _note(conversation: Conversation, mark: str) -> Note:
@@ -194,7 +169,7 @@ def _presence(conversation: Conversation, mark: str) -> Presence:
 
 
 def _canned_reply(conversation: Conversation, mark: str) -> CannedReply:
-    return CannedReply.objects.create(tenant=conversation.tenant, shortcut=f"reply-{mark}", text=mark)
+    return factories.canned_reply(tenant=conversation.tenant, shortcut=f"reply-{mark}", text=mark)
 
 
 OF_CONVERSATION: dict[type[Model], Callable[[Conversation, str], Model]] = {
