@@ -28,6 +28,7 @@ ACTOR_TONES: Tones = {
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
+    tenant_path = "tenant_id"
     list_before_template = "admin/audit/auditentry/exports.html"
     list_display = ("what", "who", "thread", "place", "when")
     list_select_related = ("seal",)

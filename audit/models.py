@@ -61,6 +61,9 @@ class AuditEntry(models.Model):
             models.Index(fields=["at", "id"], name="audit_entry_at"),
             models.Index(fields=["object_type", "object_id"], name="audit_entry_object"),
             models.Index(fields=["conversation_id", "id"], name="audit_entry_conversation"),
+            models.Index(
+                fields=["tenant_id", "id"], name="audit_entry_tenant", condition=~models.Q(tenant_id="")
+            ),
             models.Index(fields=["turn_id"], name="audit_entry_turn", condition=~models.Q(turn_id="")),
             models.Index(
                 fields=["request_id"], name="audit_entry_request", condition=~models.Q(request_id="")

@@ -12,6 +12,9 @@ from audit.records import audited
 from audit.staff.show import Text
 
 SENTENCES: dict[str, Text] = {
+    "account.added": gettext_lazy("%(actor)s added %(object)s"),
+    "account.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
+    "account.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
     "agent.added": gettext_lazy("%(actor)s added %(object)s"),
     "agent.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
     "agent.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
@@ -54,6 +57,9 @@ SENTENCES: dict[str, Text] = {
     "login.ended": gettext_lazy("%(actor)s logged out"),
     "login.failed": gettext_lazy("Somebody failed to log in as %(object)s"),
     "login.succeeded": gettext_lazy("%(actor)s logged in"),
+    "group.added": gettext_lazy("%(actor)s added %(object)s"),
+    "group.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
+    "group.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
     "message.failed": gettext_lazy("%(actor)s gave up sending %(object)s"),
     "message.marked_delivered": gettext_lazy("%(actor)s marked %(object)s as delivered"),
     "message.read": gettext_lazy("%(actor)s read %(object)s"),
@@ -91,6 +97,8 @@ SENTENCES: dict[str, Text] = {
     "step.given_up": gettext_lazy("%(actor)s did not try %(name)s again in %(object)s"),
     "step.read": gettext_lazy("%(actor)s read %(object)s"),
     "step.retried": gettext_lazy("%(actor)s tried %(name)s again in %(object)s"),
+    "staff_scope.lifted": gettext_lazy("%(actor)s lifted %(object)s: its user sees all tenants again"),
+    "staff_scope.narrowed": gettext_lazy("%(actor)s set which tenants %(object)s shows"),
     "tenant.added": gettext_lazy("%(actor)s added %(object)s"),
     "tenant.changed": gettext_lazy("%(actor)s changed %(fields)s of %(object)s"),
     "tenant.deleted": gettext_lazy("%(actor)s deleted %(object)s"),
@@ -129,12 +137,14 @@ OBJECTS: dict[str, Text] = {
     "conversation": gettext_lazy("conversation %(id)s"),
     "event": gettext_lazy("event %(id)s"),
     "incident": gettext_lazy("incident %(id)s"),
+    "group": gettext_lazy("group %(id)s"),
     "message": gettext_lazy("message %(id)s"),
     "note": gettext_lazy("note %(id)s"),
     "review_item": gettext_lazy("review item %(id)s"),
     "session": gettext_lazy("session %(id)s"),
     "switch": gettext_lazy("switch %(id)s"),
     "step": gettext_lazy("step %(id)s"),
+    "staff_scope": gettext_lazy("staff scope %(id)s"),
     "tenant": gettext_lazy("tenant %(id)s"),
     "turn": gettext_lazy("turn %(id)s"),
 }

@@ -69,6 +69,7 @@ def _record(
             actor_kind=actor_kind,
             actor=actor,
             reason=reason,
+            ids={"tenant_id": Channel.objects.values_list("tenant_id", flat=True).get(pk=channel_id)},
         ),
         now=now,
     )

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.expressions import Combinable
 
+from conversations.access import visible
 from conversations.media import Named
 from conversations.models import Channel, Conversation, Message, MessageKind, Session
 
@@ -115,8 +117,9 @@ def said_at(conversation_id: int, message_id: int) -> datetime:
     return messages.values_list("created_at", flat=True).get(pk=message_id)
 
 
-def channel_slugs() -> list[str]:
-    return list(Channel.objects.order_by("slug").values_list("slug", flat=True))
+def channel_slugs(user: User) -> list[str]:
+    """Of the channels that the user sees."""
+    return list(visible(Channel.objects.order_by("slug"), user).values_list("slug", flat=True))
 
 
 def _page(messages: QuerySet[Message], limit: int) -> MessagePage:

@@ -72,7 +72,8 @@ def close(*, session_id: int, reason: EndReason, now: datetime, by: str = "", wh
     open_session = Session.objects.filter(pk=session_id, ended_at__isnull=True)
     if not open_session.update(ended_at=now, end_reason=reason, summary_status=SummaryStatus.PENDING):
         return False
-    conversation_id = Session.objects.values_list("conversation_id", flat=True).get(pk=session_id)
+    whose = Session.objects.values_list("conversation_id", "conversation__tenant_id")
+    conversation_id, tenant_id = whose.get(pk=session_id)
     fact = Fact(
         action="session.closed",
         object_type="session",
@@ -81,7 +82,7 @@ def close(*, session_id: int, reason: EndReason, now: datetime, by: str = "", wh
         actor=by,
         reason=why or reason,
         details={"end_reason": reason} if why else {},
-        ids={"session_id": session_id, "conversation_id": conversation_id},
+        ids={"session_id": session_id, "conversation_id": conversation_id, "tenant_id": tenant_id},
     )
     record(fact, now=now)
     announce(conversation_topic(conversation_id))

@@ -63,7 +63,12 @@ def _requeued(event: ProcessedEvent, by: str, reason: str) -> Fact:
         actor=by,
         reason=reason,
         details={"outcome": event.outcome, "code": event.outcome_code},
-        ids={"event_id": event.pk, "conversation_id": event.conversation_id, "turn_id": event.turn_id},
+        ids={
+            "event_id": event.pk,
+            "tenant_id": event.tenant_id,
+            "conversation_id": event.conversation_id,
+            "turn_id": event.turn_id or "",
+        },
     )
 
 
@@ -96,7 +101,8 @@ def send_again(*, message_ids: Collection[int], by: str, reason: str, now: datet
 
 def _unknown(message_ids: Collection[int], *also: Delivery) -> list[Message]:
     return list(
-        Message.objects.select_for_update()
+        Message.objects.select_for_update(of=("self",))
+        .select_related("conversation")
         .filter(pk__in=message_ids, delivery__in=[Delivery.UNKNOWN, *also])
         .order_by("pk")
     )
@@ -110,7 +116,11 @@ def _settled(message: Message, action: str, by: str, reason: str) -> Fact:
         actor_kind=ActorKind.PERSON,
         actor=by,
         reason=reason,
-        ids={"conversation_id": message.conversation_id, "turn_id": message.turn_id or ""},
+        ids={
+            "tenant_id": message.conversation.tenant_id,
+            "conversation_id": message.conversation_id,
+            "turn_id": message.turn_id or "",
+        },
     )
 
 

@@ -85,6 +85,7 @@ def _settle_unknown_sends(now: datetime) -> int:
     """
     again = list(
         Message.objects.select_for_update(of=("self",))
+        .select_related("conversation")
         .filter(
             delivery=Delivery.UNKNOWN,
             channel__unknown_policy=UnknownPolicy.RESEND,
@@ -133,7 +134,7 @@ def _resent(message: Message) -> Fact:
         object_type="message",
         object_id=message.pk,
         reason=Code.SEND_UNANSWERED,
-        ids={"conversation_id": message.conversation_id},
+        ids={"conversation_id": message.conversation_id, "tenant_id": message.conversation.tenant_id},
     )
 
 

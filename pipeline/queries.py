@@ -3,6 +3,7 @@
 Everything a page refreshes costs as much as there is pending or happened today, never as much as there is history.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,8 @@ from pipeline.transports.registry import IDEMPOTENT_KINDS
 
 WORKER_SILENCE = timedelta(seconds=15)
 """A worker not seen for longer counts as gone."""
+Tenants = Collection[int] | None
+"""Whose rows are read; None for all of them."""
 TROUBLE = (Outcome.FAILED, Outcome.EXPIRED)
 """Outcomes that nobody wanted."""
 
@@ -110,15 +113,20 @@ class EventRecord:
     answers: list[Message]
 
 
-def pending_events() -> QuerySet[ProcessedEvent]:
+def _of(tenants: Tenants, path: str = "tenant") -> Q:
+    return Q() if tenants is None else Q(**{f"{path}__in": tenants})
+
+
+def pending_events(tenants: Tenants = None) -> QuerySet[ProcessedEvent]:
     """What waits for the machine. What a person holds up is not late."""
-    return ProcessedEvent.objects.exclude(status=EventStatus.DONE).exclude(status=EventStatus.HELD)
+    waiting = ProcessedEvent.objects.exclude(status=EventStatus.DONE).exclude(status=EventStatus.HELD)
+    return waiting.filter(_of(tenants))
 
 
-def queue(now: datetime) -> Queue:
+def queue(now: datetime, tenants: Tenants = None) -> Queue:
     since = Coalesce("requeued_at", "received_at")
-    waiting = pending_events().aggregate(number=Count("pk"), oldest=Min(since))
-    leased = Mailbox.objects.exclude(lease_owner="").filter(lease_expires_at__gt=now)
+    waiting = pending_events(tenants).aggregate(number=Count("pk"), oldest=Min(since))
+    leased = Mailbox.objects.filter(_of(tenants), lease_expires_at__gt=now).exclude(lease_owner="")
     return Queue(pending=waiting["number"], oldest_at=waiting["oldest"], in_flight=leased.count())
 
 
@@ -126,9 +134,9 @@ def day_start(now: datetime) -> datetime:
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def outcomes_since(since: datetime) -> dict[str, int]:
+def outcomes_since(since: datetime, tenants: Tenants = None) -> dict[str, int]:
     """How many of the events received since then came to each outcome."""
-    done = ProcessedEvent.objects.filter(received_at__gte=since, status=EventStatus.DONE)
+    done = ProcessedEvent.objects.filter(_of(tenants), received_at__gte=since, status=EventStatus.DONE)
     return _counted(done, "outcome")
 
 
@@ -138,11 +146,11 @@ def outcomes_ever() -> dict[str, int]:
     return _counted(done, "outcome")
 
 
-def outbox(failed_since: datetime, now: datetime) -> Outbox:
-    moving = Message.objects.filter(delivery__in=[Delivery.QUEUED, Delivery.SENDING])
-    numbers = _counted(moving, "delivery")
-    failed = Message.objects.filter(delivery=Delivery.FAILED, created_at__gte=failed_since)
-    unknown = Message.objects.filter(delivery=Delivery.UNKNOWN).aggregate(
+def outbox(failed_since: datetime, now: datetime, tenants: Tenants = None) -> Outbox:
+    messages = Message.objects.filter(_of(tenants, "conversation__tenant"))
+    numbers = _counted(messages.filter(delivery__in=[Delivery.QUEUED, Delivery.SENDING]), "delivery")
+    failed = messages.filter(delivery=Delivery.FAILED, created_at__gte=failed_since)
+    unknown = messages.filter(delivery=Delivery.UNKNOWN).aggregate(
         all=Count("pk"), held=Count("pk", filter=_is_held(now))
     )
     return Outbox(
@@ -170,8 +178,8 @@ def outbox_ever() -> dict[str, int]:
     return _counted(outbound, "delivery")
 
 
-def open_turns() -> int:
-    return Turn.objects.filter(status=TurnStatus.RUNNING).count()
+def open_turns(tenants: Tenants = None) -> int:
+    return Turn.objects.filter(_of(tenants, "conversation__tenant"), status=TurnStatus.RUNNING).count()
 
 
 def workers_alive(now: datetime) -> list[Worker]:
@@ -182,11 +190,13 @@ def breakers() -> list[Breaker]:
     return list(Breaker.objects.order_by("name"))
 
 
-def paused_channels() -> list[PausedChannel]:
+def paused_channels(tenants: Tenants = None) -> list[PausedChannel]:
     queued = Message.objects.filter(channel=OuterRef("pk"), delivery=Delivery.QUEUED).order_by()
     number = Subquery(queued.values("channel").annotate(number=Count("pk")).values("number"))
-    paused = Channel.objects.filter(paused_at__isnull=False).annotate(waiting=Coalesce(number, 0))
-    rows = paused.values_list("pk", "slug", "paused_at", "paused_reason", "waiting", "paused_by_platform")
+    paused = Channel.objects.filter(_of(tenants), paused_at__isnull=False)
+    rows = paused.annotate(waiting=Coalesce(number, 0)).values_list(
+        "pk", "slug", "paused_at", "paused_reason", "waiting", "paused_by_platform"
+    )
     return [
         PausedChannel(
             pk=pk, slug=slug, since=since, reason=reason, waiting=waiting, ends_by_itself=ends_by_itself
@@ -200,13 +210,13 @@ def last_housekeeping() -> HousekeepingRun | None:
     return HousekeepingRun.objects.order_by("-id").first()
 
 
-def troubled_events(since: datetime) -> QuerySet[ProcessedEvent]:
-    return ProcessedEvent.objects.filter(outcome__in=TROUBLE, received_at__gte=since)
+def troubled_events(since: datetime, tenants: Tenants = None) -> QuerySet[ProcessedEvent]:
+    return ProcessedEvent.objects.filter(_of(tenants), outcome__in=TROUBLE, received_at__gte=since)
 
 
-def recent_failures(since: datetime, limit: int) -> list[Failure]:
-    newest = troubled_events(since).select_related("conversation__contact").order_by("-received_at")[:limit]
-    return [_failure(event) for event in newest]
+def recent_failures(since: datetime, limit: int, tenants: Tenants = None) -> list[Failure]:
+    newest = troubled_events(since, tenants).select_related("conversation__contact").order_by("-received_at")
+    return [_failure(event) for event in newest[:limit]]
 
 
 def turn_record(turn: Turn) -> TurnRecord:

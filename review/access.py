@@ -1,7 +1,7 @@
 """Who may see what of the live feed and the console."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 
 from django.conf import settings
@@ -9,8 +9,11 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
+from conversations.access import tenant_ids, visible
 from conversations.live import DASHBOARD, SWITCHES
+from conversations.models import Conversation
 from pipeline.controls.strip import may_watch
+from review.topics import REVIEWS
 
 Visitor = User | AnonymousUser
 
@@ -18,6 +21,7 @@ VIEW_CONVERSATION = "conversations.view_conversation"
 VIEW_TURN = "pipeline.view_turn"
 TAKE_OVER = "conversations.take_over_conversation"
 ADD_NOTE = "conversations.add_note"
+VIEW_REVIEWS = "review.view_reviewitem"
 CONVERSATION_TOPIC = re.compile(r"conversation\.\d{1,18}")
 
 
@@ -35,18 +39,38 @@ def may_watch_anything(visitor: Visitor) -> bool:
     )
 
 
+def may_see_conversation(user: User, conversation_id: int) -> bool:
+    """Whether it is one of the user's tenants, if it exists at all."""
+    return tenant_ids(user) is None or bool(_seen(user, [conversation_id]))
+
+
 def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
-    return {topic for topic in topics if _may_watch(visitor, topic)}
+    if not isinstance(visitor, User) or not is_staff(visitor):
+        return set()
+    allowed = {topic for topic in topics if _has_right(visitor, topic)}
+    return allowed if tenant_ids(visitor) is None else _of_tenants(visitor, allowed)
 
 
-def _may_watch(visitor: Visitor, topic: str) -> bool:
-    if not is_staff(visitor):
-        return False
+def _has_right(user: User, topic: str) -> bool:
     if topic == SWITCHES:
-        return may_watch(visitor)
+        return may_watch(user)
     if topic == DASHBOARD:
-        return visitor.has_perm(VIEW_TURN) or visitor.has_perm(VIEW_CONVERSATION)
-    return bool(CONVERSATION_TOPIC.fullmatch(topic)) and visitor.has_perm(VIEW_CONVERSATION)
+        return user.has_perm(VIEW_TURN) or user.has_perm(VIEW_CONVERSATION)
+    if topic == REVIEWS:
+        return user.has_perm(VIEW_REVIEWS)
+    return bool(CONVERSATION_TOPIC.fullmatch(topic)) and user.has_perm(VIEW_CONVERSATION)
+
+
+def _of_tenants(user: User, topics: set[str]) -> set[str]:
+    """Those that speak of no conversation, or of one that the user sees."""
+    numbers = {topic: int(topic.split(".")[1]) for topic in topics if CONVERSATION_TOPIC.fullmatch(topic)}
+    seen = _seen(user, numbers.values())
+    return {topic for topic in topics if topic not in numbers or numbers[topic] in seen}
+
+
+def _seen(user: User, conversation_ids: Collection[int]) -> set[int]:
+    found = visible(Conversation.objects.filter(pk__in=conversation_ids), user)
+    return set(found.order_by().values_list("pk", flat=True))
 
 
 def conversation_ids(topics: Iterable[str]) -> list[int]:

@@ -107,6 +107,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 if not await self._is_still_allowed():
                     return
                 await database_sync_to_async(presence.renew)(self.channel_name, now=timezone.now())
+                await self._drop_what_was_withdrawn()
             except (DatabaseError, InterfaceError):
                 pass  # Nothing changes for anybody while the database is away; the next beat asks again.
             await self._say(heartbeat=True)
@@ -119,6 +120,13 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(FORBIDDEN if self._visitor.is_authenticated else UNAUTHENTICATED)
             return False
         return True
+
+    async def _drop_what_was_withdrawn(self) -> None:
+        """Rights and tenants may go while the socket stays: then their topics go, too, and the browser hears it."""
+        allowed = await database_sync_to_async(access.watchable)(self._visitor, self._watched)
+        if lost := self._watched - allowed:
+            await self._watch(allowed)
+            await self._say(watching=sorted(allowed), refused=sorted(lost))
 
     async def _say(self, **message: Any) -> None:
         await self.send(text_data=json.dumps(message))

@@ -17,13 +17,16 @@ from django.views.decorators.http import require_POST, require_safe
 from conversations.access import visible
 from conversations.models import Conversation
 from review import passes
-from review.access import may_open_console
+from review.access import may_open_console, may_see_conversation
 
 View = Callable[..., HttpResponseBase]
 
 
 def staff_page(view: View) -> View:
-    """A page or fragment that only reads; `view` is given the request and who asks. Browsers keep no copy."""
+    """A page or fragment that only reads; `view` is given the request and who asks. Browsers keep no copy.
+
+    A conversation (`conversation_id` of its address) that is not of the user's tenants is not there.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
@@ -33,6 +36,8 @@ def staff_page(view: View) -> View:
             response = _to_login(request)
         elif not may_open_console(user):
             response = render(request, "review/forbidden.html", status=403)
+        elif "conversation_id" in kwargs and not may_see_conversation(user, kwargs["conversation_id"]):
+            raise Http404
         else:
             response = view(request, user, **kwargs)
         add_never_cache_headers(response)

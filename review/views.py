@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.shortcuts import render
 from django.utils import timezone
 
+from conversations.access import tenant_ids
 from conversations.live import conversation_topic
 from conversations.models import Conversation, Message, Owner
 from conversations.queries import channel_slugs
@@ -81,7 +82,7 @@ def earlier(request: HttpRequest, conversation_id: int, reading_pass: str) -> Ht
 
 
 def _list_pane(request: HttpRequest, user: User) -> dict[str, Any]:
-    return _rows(request, user) | {"channels": channel_slugs(), "selected": None}
+    return _rows(request, user) | {"channels": channel_slugs(user), "selected": None}
 
 
 def _rows(request: HttpRequest, user: User, since: Cursor | None = None) -> dict[str, Any]:
@@ -112,6 +113,7 @@ def _filters(query: QueryDict, user: User) -> Filters:
         owner=owner if owner in OWNERS else "",
         only_problems=query.get("problem") == "1",
         reader_id=user.pk,
+        tenants=tenant_ids(user),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
@@ -58,6 +58,7 @@ from pipeline.models import (
     Worker,
     WorkerKind,
 )
+from review import groups
 from review.models import APPROVALS, Presence, ReviewItem, ReviewKind
 
 PASSWORD = "correct horse battery staple"
@@ -99,6 +100,14 @@ def user(*permissions: str, username: str = "", is_staff: bool = True, is_superu
 
 def superuser() -> User:
     return user(is_superuser=True)
+
+
+def member(role: str, **fields: Any) -> User:
+    """Staff in one of the groups that come with Zupa."""
+    groups.establish()  # tests that commit have the tables emptied
+    made = user(**fields)
+    made.groups.add(Group.objects.get(name=role))
+    return made
 
 
 def staff_scope(of: User, *tenants: Tenant) -> StaffScope:

@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 
 from audit.staff.base import EmptyState
 from audit.staff.show import Tone, list_address, page_address
+from conversations.access import visible
 from conversations.models import Channel, Message
 from pipeline.admin import tones
 from pipeline.admin.hints import first_message_hint
@@ -70,7 +71,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         "problems": [(problem, _place(problem)) for problem in problems(figures)],
         "outcome_bars": outcome_bars(figures.outcomes or {}),
         "places": {subject.value: list_address(*place) for subject, place in PLACES.items()},
-        "hint": _hint(figures),
+        "hint": _hint(figures, request.user),
         "turns_address": list_address(Turn, "status__exact=running"),
         "leases_address": list_address(Mailbox, "state=leased"),
     }
@@ -99,7 +100,9 @@ def _place(problem: Problem) -> str:
     return page_address(model, problem.record) if problem.record else list_address(model, query)
 
 
-def _hint(figures: Figures) -> EmptyState | None:
-    """What to do on an installation that has never seen a message."""
+def _hint(figures: Figures, user: User) -> EmptyState | None:
+    """What to do where no message has ever been seen."""
     quiet = figures.queue is not None and not figures.outcomes and not figures.queue.pending
-    return first_message_hint() if quiet and not ProcessedEvent.objects.exists() else None
+    return (
+        first_message_hint() if quiet and not visible(ProcessedEvent.objects.all(), user).exists() else None
+    )

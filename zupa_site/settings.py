@@ -201,3 +201,4 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ZUPA.production
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ZUPA.production else None
 
 UNFOLD = unfold(ZUPA)
+STAFF_TENANTS = "conversations.access.tenant_ids"

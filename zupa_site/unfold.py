@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
+from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
@@ -41,8 +43,8 @@ def development(request: HttpRequest) -> tuple[str, str]:
 
 def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
     def permission(request: HttpRequest) -> bool:
-        user = request.user
-        return user.has_perm(f"{app}.view_{model}") or user.has_perm(f"{app}.change_{model}")
+        pages = admin.site.get_model_admin(apps.get_model(app, model))
+        return bool(pages.has_view_or_change_permission(request))
 
     return permission
 
@@ -147,6 +149,7 @@ NAVIGATION = [
             _item(_("Audit trail"), "fact_check", "audit", "auditentry"),
             _item(_("Users"), "group", "auth", "user"),
             _item(_("Groups"), "groups", "auth", "group"),
+            _item(_("Staff scopes"), "shield_person", "conversations", "staffscope"),
         ],
     },
 ]

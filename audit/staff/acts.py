@@ -19,9 +19,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from audit.staff.scope import ScopedAdmin
 from audit.staff.show import Text, Tone, address
 
 MOST_AT_ONCE = 10_000
@@ -42,7 +42,7 @@ class Perform(Protocol):
 class Act:
     """`possible` narrows rows to those it can be done to; `refusal` says why not to the others.
 
-    `in_list`: also for many rows at once.
+    `right` is the verb of the permission that it takes. `in_list`: also for many rows at once.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Act:
     warning: Text = ""
     tone: Tone = Tone.INFO
     in_list: bool = True
+    right: str = "change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,21 +97,20 @@ class ReasonForm(forms.Form):
     )
 
 
-class ActingAdmin(ModelAdmin):
-    """Offers `acts` to whoever may change the records, on the record's page and for rows selected in the list."""
+class ActingAdmin(ScopedAdmin):
+    """Offers `acts` to whoever has the right to them, on the record's page and for rows selected in the list."""
 
     acts: tuple[Act, ...] = ()
     change_form_outer_before_template = "admin/parts/offers.html"
 
-    def may_act(self, request: HttpRequest) -> bool:
-        codename = get_permission_codename("change", self.opts)
-        return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
+    def may_act(self, request: HttpRequest, act: Act) -> bool:
+        codename = get_permission_codename(act.right, self.opts)
+        may = request.user.has_perm(f"{self.opts.app_label}.{codename}")
+        return bool(may) and self.is_in_reach(request)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
-        if not self.may_act(request):
-            return actions
-        listed = [act for act in self.acts if act.in_list]
+        listed = [act for act in self.acts if act.in_list and self.may_act(request, act)]
         return actions | {act.name: (partial(_on_list, act), act.name, act.title) for act in listed}
 
     def get_urls(self) -> list[URLPattern]:
@@ -126,7 +126,7 @@ class ActingAdmin(ModelAdmin):
         return f"{self.opts.app_label}_{self.opts.model_name}_{act.name}"
 
     def act_view(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
-        if not self.may_act(request):
+        if not self.may_act(request, act):
             raise PermissionDenied
         record = self.get_object(request, unquote(object_id))
         if record is None:
@@ -178,10 +178,9 @@ class ActingAdmin(ModelAdmin):
         return page
 
     def _offers(self, request: HttpRequest, record: Model) -> list[Offer]:
-        if not self.may_act(request):
-            return []
         rows = self.model._default_manager.filter(pk=record.pk)
-        return [self._offer(act, record) for act in self.acts if act.possible(rows).exists()]
+        allowed = [act for act in self.acts if self.may_act(request, act)]
+        return [self._offer(act, record) for act in allowed if act.possible(rows).exists()]
 
     def _offer(self, act: Act, record: Model) -> Offer:
         where = reverse(f"admin:{self._url_name(act)}", args=[quote(record.pk)])

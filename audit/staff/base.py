@@ -11,9 +11,9 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 
 from audit.staff import reading
+from audit.staff.scope import ScopedAdmin
 from audit.staff.show import Text
 
 MOST_FOUND = 500
@@ -53,7 +53,7 @@ class EmptyState:
     action: Text = ""
 
 
-class StaffAdmin(ModelAdmin):
+class StaffAdmin(ScopedAdmin):
     """`search_fields` name lookups. Those that end in `__exact` are asked first, each by its own index; the others
     are read through only when no identifier matched. `deferred` columns are not loaded with the rows."""
 

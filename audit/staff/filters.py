@@ -1,5 +1,6 @@
 """Filters that unfold has not, or not quite."""
 
+from collections.abc import Iterator
 from datetime import datetime, time
 from typing import Any
 
@@ -8,7 +9,9 @@ from django.db.models import Field, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_time
-from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter, RangeDateTimeFilter
+
+from audit.staff.scope import visible_choices
 
 
 class WholeValueFilter(FieldTextFilter):
@@ -39,6 +42,17 @@ class BeginningFilter(WholeValueFilter):
     """A text that the field's value begins with."""
 
     lookup = "startswith"
+
+
+class RecordFilter(AutocompleteSelectFilter):
+    """A record that the visitor sees, found by typing. Unfold's own would name any record whose key is asked for."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        model = self.field.remote_field.model
+        for choice in super().choices(changelist):
+            field = choice["form"].fields[self.lookup_kwarg]
+            field.queryset = visible_choices(self.model_admin, model, self.request, field.queryset)
+            yield choice
 
 
 class MomentFilter(RangeDateTimeFilter):

@@ -1,5 +1,6 @@
 from conversations.admin.contact import ContactAdmin
 from conversations.admin.conversation import ConversationAdmin, SessionAdmin
+from conversations.admin.scope import StaffScopeAdmin
 from conversations.admin.staff import AttachmentAdmin, CannedReplyAdmin, NoteAdmin
 from conversations.admin.tenant import TenantAdmin
 
@@ -10,5 +11,6 @@ __all__ = [
     "ConversationAdmin",
     "NoteAdmin",
     "SessionAdmin",
+    "StaffScopeAdmin",
     "TenantAdmin",
 ]

@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
-from simple_history.admin import SimpleHistoryAdmin
 
 from audit.staff.base import StaffAdmin
+from audit.staff.history import HistoryAdmin
 from conversations.configuration import (
     Configuration,
     delete_configuration,
@@ -18,25 +18,25 @@ from conversations.configuration import (
 )
 
 
-def _person(request: HttpRequest) -> User:
+def person(request: HttpRequest) -> User:
     """Who is logged in; the admin lets nobody else in."""
     assert isinstance(request.user, User)
     return request.user
 
 
-class ConfigurationAdmin(SimpleHistoryAdmin, StaffAdmin):
+class ConfigurationAdmin(HistoryAdmin, StaffAdmin):
     change_form_outer_before_template = "admin/parts/offers.html"
     list_fullwidth = False
     warn_unsaved_form = True
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
-        save_configuration(obj, by=_person(request), now=timezone.now())
+        save_configuration(obj, by=person(request), now=timezone.now())
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        delete_configuration([obj], by=_person(request), now=timezone.now())
+        delete_configuration([obj], by=person(request), now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: Iterable[Any]) -> None:
-        delete_configuration(queryset, by=_person(request), now=timezone.now())
+        delete_configuration(queryset, by=person(request), now=timezone.now())
 
     def get_deleted_objects(
         self, objs: Iterable[Configuration], request: HttpRequest

@@ -2,9 +2,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from audit.staff.base import EmptyState, ReadOnlyAdmin
+from audit.staff.filters import RecordFilter
 from audit.staff.show import link, moment_column
 from conversations.models import Contact, Conversation
 
@@ -12,9 +12,10 @@ from conversations.models import Contact, Conversation
 @admin.register(Contact)
 class ContactAdmin(ReadOnlyAdmin):
     change_form_outer_before_template = "admin/parts/offers.html"
+    tenant_path = "tenant"
     list_display = ("__str__", "address", "channel", "tenant", "created")
     list_select_related = ("channel", "tenant")
-    list_filter = (("channel", AutocompleteSelectFilter), ("tenant", AutocompleteSelectFilter))
+    list_filter = (("channel", RecordFilter), ("tenant", RecordFilter))
     search_fields = ("address__exact", "address__startswith", "name__icontains")
     search_help_text = _("Address (such as a phone number) or part of a name.")
     fields = ("name", "address", "thread", "channel", "tenant", "created")

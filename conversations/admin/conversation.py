@@ -4,11 +4,11 @@ from typing import Any
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.acts import Act, ActingAdmin
 from audit.staff.base import EmptyState, ReadOnlyAdmin
-from audit.staff.filters import MomentFilter
+from audit.staff.filters import MomentFilter, RecordFilter
 from audit.staff.show import Text, badge_column, link_column, moment_column
 from conversations import sessions
 from conversations.admin import tones
@@ -55,12 +55,13 @@ CLOSE = Act(
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
+    tenant_path = "tenant"
     list_display = ("__str__", "address", "channel", "tenant", "owned_by", "last_message")
     list_select_related = ("contact", "channel", "tenant")
     list_filter = (
         ("owner_kind", ChoicesDropdownFilter),
-        ("channel", AutocompleteSelectFilter),
-        ("tenant", AutocompleteSelectFilter),
+        ("channel", RecordFilter),
+        ("tenant", RecordFilter),
         ("last_message_at", MomentFilter),
     )
     search_fields = (
@@ -109,6 +110,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 @admin.register(Session)
 class SessionAdmin(ActingAdmin, ReadOnlyAdmin):
+    tenant_path = "conversation__tenant"
     acts = (CLOSE,)
     list_display = (
         "__str__",
@@ -124,7 +126,7 @@ class SessionAdmin(ActingAdmin, ReadOnlyAdmin):
     list_filter = (
         ("end_reason", ChoicesDropdownFilter),
         ("summary_status", ChoicesDropdownFilter),
-        ("conversation", AutocompleteSelectFilter),
+        ("conversation", RecordFilter),
     )
     search_fields = ("id__exact", "conversation__contact__address__exact")
     search_help_text = _("Number, or the contact's address.")

@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from audit.staff.base import EmptyState, ReadOnlyAdmin
-from audit.staff.filters import MomentFilter
+from audit.staff.filters import MomentFilter, RecordFilter
 from audit.staff.show import code, link_column, moment_column
 from conversations.admin.base import ConfigurationAdmin
 from conversations.models import Attachment, CannedReply, Note
@@ -17,9 +17,10 @@ EXCERPT = 80
 
 @admin.register(CannedReply)
 class CannedReplyAdmin(ConfigurationAdmin):
+    tenant_path = "tenant"
     list_display = ("shortcut", "excerpt", "tenant")
     list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter),)
+    list_filter = (("tenant", RecordFilter),)
     search_fields = ("shortcut__exact", "shortcut__icontains", "text__icontains")
     search_help_text = _("Part of a shortcut or of a text.")
     autocomplete_fields = ("tenant",)
@@ -40,11 +41,12 @@ class CannedReplyAdmin(ConfigurationAdmin):
 
 @admin.register(Note)
 class NoteAdmin(ReadOnlyAdmin):
+    tenant_path = "conversation__tenant"
     list_display = ("excerpt", "thread", "author", "for_agent", "created")
     list_select_related = ("conversation__contact", "author")
     list_filter = (
-        ("conversation", AutocompleteSelectFilter),
-        ("author", AutocompleteSelectFilter),
+        ("conversation", RecordFilter),
+        ("author", RecordFilter),
         ("for_agent", BooleanRadioFilter),
         ("created_at", MomentFilter),
     )
@@ -68,11 +70,12 @@ class NoteAdmin(ReadOnlyAdmin):
 class AttachmentAdmin(ReadOnlyAdmin):
     """Tells of files; what is in them is seen on the conversation's page, where reading leaves its trace."""
 
+    tenant_path = "conversation__tenant"
     list_display = ("name", "thread", "mime_type", "size", "created_by", "created")
     list_select_related = ("conversation__contact", "created_by")
     list_filter = (
-        ("conversation", AutocompleteSelectFilter),
-        ("created_by", AutocompleteSelectFilter),
+        ("conversation", RecordFilter),
+        ("created_by", RecordFilter),
         ("created_at", MomentFilter),
     )
     search_fields = ("id__exact", "sha256__exact", "conversation__contact__address__exact", "name__icontains")

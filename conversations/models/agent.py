@@ -306,6 +306,7 @@ class Channel(models.Model):
         verbose_name = _("channel")
         verbose_name_plural = _("channels")
         ordering = ("slug",)
+        permissions = (("pause_channel", _("Can pause channels and have them send again")),)
         constraints = (
             models.CheckConstraint(condition=models.Q(kind__in=ChannelKind.values), name="channel_kind"),
             models.UniqueConstraint(

@@ -177,6 +177,7 @@ PAUSE = Act(
     perform=_pause,
     tone=Tone.WARNING,
     in_list=False,
+    right="pause",
 )
 RESUME = Act(
     name="resume",
@@ -190,4 +191,5 @@ RESUME = Act(
     done=lambda _number: gettext("The channel sends again."),
     perform=_resume,
     in_list=False,
+    right="pause",
 )

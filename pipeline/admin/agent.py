@@ -6,13 +6,14 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from audit.staff.base import EmptyState
+from audit.staff.filters import RecordFilter
 from audit.staff.show import EMPTY
 from conversations.admin.base import ConfigurationAdmin
-from conversations.models import Agent
+from conversations.models import Agent, Tenant
 from pipeline.agents import registry
 
 
@@ -32,6 +33,14 @@ class AgentForm(forms.ModelForm[Agent]):
         if isinstance(tools, forms.MultipleChoiceField):
             tools.choices = self._tools()
 
+    def clean_tenant(self) -> Tenant:
+        tenant: Tenant = self.cleaned_data["tenant"]
+        if self.instance.pk and self.instance.channels.exclude(tenant=tenant).exists():
+            raise forms.ValidationError(
+                _("It answers on channels of its tenant: move or delete those first.")
+            )
+        return tenant
+
     def _tools(self) -> list[tuple[str, Any]]:
         offered = [(name, _tool_label(name)) for name in registry.names()]
         gone = sorted(set(self.instance.allowed_tools) - set(registry.names()))
@@ -45,10 +54,11 @@ def _tool_label(name: str) -> str:
 
 @admin.register(Agent)
 class AgentAdmin(ConfigurationAdmin):
+    tenant_path = "tenant"
     form = AgentForm
     list_display = ("name", "tenant", "model", "language", "tool_names")
     list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter), ("language", ChoicesDropdownFilter))
+    list_filter = (("tenant", RecordFilter), ("language", ChoicesDropdownFilter))
     search_fields = ("id__exact", "name__icontains", "model__icontains")
     search_help_text = _("Part of a name or of a model's name.")
     autocomplete_fields = ("tenant",)

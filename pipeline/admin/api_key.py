@@ -4,13 +4,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
@@ -19,8 +17,9 @@ from unfold.widgets import (
 
 from audit.staff.acts import Act, ActingAdmin
 from audit.staff.base import EmptyState
+from audit.staff.history import HistoryAdmin
 from audit.staff.show import Tone, address, badge, code, moment_column
-from conversations.access import tenant_ids, visible
+from conversations.access import tenant_ids
 from pipeline.admin.asking import AskingAdmin, AskingForm, person, person_named, seen_tenants
 from pipeline.admin.ending import EndingForm
 from pipeline.controls import keys
@@ -83,7 +82,8 @@ class KeyForm(AskingForm, EndingForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ActingAdmin, SimpleHistoryAdmin, AskingAdmin):
+class ApiKeyAdmin(ActingAdmin, HistoryAdmin, AskingAdmin):
+    tenant_path = "tenant"
     acts = (REVOKE,)
     asking_form = KeyForm
     asks = _("Create an API key")
@@ -142,9 +142,6 @@ class ApiKeyAdmin(ActingAdmin, SimpleHistoryAdmin, AskingAdmin):
     @admin.display(description=_("for"))
     def over(self, key: ApiKey) -> str:
         return str(key.tenant or gettext("all that its maker may reach"))
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return visible(super().get_queryset(request), person(request))
 
     def perform(self, request: HttpRequest, form: KeyForm) -> HttpResponse:
         """The one page that shows the token; no browser keeps a page of the admin."""

@@ -4,19 +4,18 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from audit.staff.acts import Act, ActingAdmin
 from audit.staff.base import EmptyState
+from audit.staff.history import HistoryAdmin
 from audit.staff.show import Tone, badge, code, moment_column
-from conversations.access import tenant_ids, visible
+from conversations.access import tenant_ids
 from pipeline.admin.asking import AskingAdmin, AskingForm, person, person_named, seen_tenants
 from pipeline.admin.ending import EndingForm
 from pipeline.controls import blocking, blocklist, queries
@@ -105,7 +104,8 @@ class BlockForm(AskingForm, EndingForm):
 
 
 @admin.register(BlocklistEntry)
-class BlocklistEntryAdmin(ActingAdmin, SimpleHistoryAdmin, AskingAdmin):
+class BlocklistEntryAdmin(ActingAdmin, HistoryAdmin, AskingAdmin):
+    tenant_path = "tenant"
     acts = (UNBLOCK,)
     asking_form = BlockForm
     asking_template = "admin/pipeline/blocklistentry/block.html"
@@ -149,9 +149,6 @@ class BlocklistEntryAdmin(ActingAdmin, SimpleHistoryAdmin, AskingAdmin):
         if entry.ended_at or (entry.expires_at and entry.expires_at <= timezone.now()):
             return badge(_("ended"))
         return badge(_("in force"), Tone.WARNING)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return visible(super().get_queryset(request), person(request))
 
     def preview(self, form: BlockForm) -> dict[str, Any]:
         unwanted = form.unwanted()

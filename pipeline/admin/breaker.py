@@ -6,11 +6,12 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.acts import ActingAdmin
 from audit.staff.base import EmptyState, ReadOnlyAdmin
+from audit.staff.history import HistoryAdmin
+from audit.staff.scope import SITE_WIDE
 from audit.staff.show import badge_column, moment_column, span
 from audit.staff.story import Chapter
 from pipeline.admin import acts, tones
@@ -21,7 +22,8 @@ CHANGES_SHOWN = 50
 
 
 @admin.register(Breaker)
-class BreakerAdmin(ActingAdmin, SimpleHistoryAdmin, ReadOnlyAdmin):
+class BreakerAdmin(ActingAdmin, HistoryAdmin, ReadOnlyAdmin):
+    tenant_path = SITE_WIDE
     acts = (acts.TRIP, acts.CLOSE)
     list_display = ("name", "guards", "state_badge", "in_words", "failures", "opened", "reason")
     list_filter = (("state", ChoicesDropdownFilter),)

@@ -4,10 +4,11 @@ from django.db.models import URLField
 from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 
 from audit.staff.acts import ActingAdmin
 from audit.staff.base import EmptyState
+from audit.staff.filters import RecordFilter
 from audit.staff.show import Tone, ago, badge, code
 from conversations.admin.base import ConfigurationAdmin
 from conversations.models import Channel, ChannelKind
@@ -23,6 +24,7 @@ WEBHOOK_PATHS = {
 
 @admin.register(Channel)
 class ChannelAdmin(ActingAdmin, ConfigurationAdmin):
+    tenant_path = "tenant"
     acts = (acts.PAUSE, acts.RESUME)
     form = ChannelForm
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
@@ -32,8 +34,8 @@ class ChannelAdmin(ActingAdmin, ConfigurationAdmin):
     list_filter = (
         ("kind", ChoicesDropdownFilter),
         ("is_active", BooleanRadioFilter),
-        ("tenant", AutocompleteSelectFilter),
-        ("agent", AutocompleteSelectFilter),
+        ("tenant", RecordFilter),
+        ("agent", RecordFilter),
     )
     search_fields = ("slug__exact", "external_id__exact", "slug__icontains")
     search_help_text = _("Part of a slug, or a phone number id.")

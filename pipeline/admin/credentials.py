@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from audit.staff.show import Text
 from conversations.fields import UndecryptableError
-from conversations.models import Channel, ChannelKind
+from conversations.models import Agent, Channel, ChannelKind
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  # the standard's prefix, no secret
 SECRET_BYTES = range(24, 65)
@@ -81,6 +81,14 @@ class ChannelForm(forms.ModelForm[Channel]):
         for key, message in self._missing(cleaned, self._stored | given):
             self.add_error(key, message)
         return cleaned
+
+    def clean_agent(self) -> Agent:
+        """An agent's prompt, model and tools are its tenant's own."""
+        agent: Agent = self.cleaned_data["agent"]
+        tenant = self.cleaned_data.get("tenant")
+        if tenant and agent.tenant_id != tenant.pk:
+            raise forms.ValidationError(_("This agent belongs to another tenant."))
+        return agent
 
     def clean_signing_secret(self) -> str:
         value: str = self.cleaned_data["signing_secret"]

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from audit.staff.base import EmptyState, ReadOnlyAdmin
+from audit.staff.scope import SITE_WIDE
 from audit.staff.show import Tone, badge, badge_column, link_column, moment_column
 from pipeline.admin import tones
 from pipeline.models import HousekeepingRun, Mailbox, QueuedTask, Worker
@@ -30,6 +31,7 @@ class LeaseFilter(DropdownFilter):
 
 @admin.register(Mailbox)
 class MailboxAdmin(ReadOnlyAdmin):
+    tenant_path = "tenant"
     list_display = ("thread", "due", "lease", "lease_epoch", "lease_ends")
     list_display_links = ("due",)
     list_select_related = ("conversation__contact",)
@@ -53,6 +55,7 @@ class MailboxAdmin(ReadOnlyAdmin):
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
+    tenant_path = SITE_WIDE
     list_display = (
         "name",
         "kind_badge",
@@ -99,6 +102,7 @@ class WorkerAdmin(ReadOnlyAdmin):
 
 @admin.register(QueuedTask)
 class QueuedTaskAdmin(ReadOnlyAdmin):
+    tenant_path = SITE_WIDE
     list_display = ("id", "queue", "coalesce_key", "created")
     search_fields = ("id__exact", "coalesce_key__exact")
     search_help_text = _("Number or coalesce key.")
@@ -116,6 +120,7 @@ class QueuedTaskAdmin(ReadOnlyAdmin):
 
 @admin.register(HousekeepingRun)
 class HousekeepingRunAdmin(ReadOnlyAdmin):
+    tenant_path = SITE_WIDE
     list_display = ("started", "finished", "shown_counts", "error")
     fields = ("started", "finished", "shown_counts", "error")
     readonly_fields = ("started", "finished", "shown_counts")

@@ -7,14 +7,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
     ChoicesDropdownFilter,
     DropdownFilter,
 )
 
 from audit.staff.acts import ActingAdmin
 from audit.staff.base import EmptyState, ReadOnlyAdmin
-from audit.staff.filters import MomentFilter
+from audit.staff.filters import MomentFilter, RecordFilter
 from audit.staff.show import (
     EMPTY,
     Tone,
@@ -59,6 +58,7 @@ class OutcomeFilter(DropdownFilter):
 
 @admin.register(ProcessedEvent)
 class EventAdmin(ActingAdmin, ReadOnlyAdmin):
+    tenant_path = "tenant"
     acts = (acts.REQUEUE,)
     list_display = (
         "received",
@@ -83,8 +83,8 @@ class EventAdmin(ActingAdmin, ReadOnlyAdmin):
         ("status", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
         ("received_at", MomentFilter),
-        ("channel", AutocompleteSelectFilter),
-        ("conversation", AutocompleteSelectFilter),
+        ("channel", RecordFilter),
+        ("conversation", RecordFilter),
     )
     search_fields = (
         "id__exact",

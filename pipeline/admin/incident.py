@@ -11,8 +11,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from audit.staff.acts import Act, ActingAdmin
 from audit.staff.base import EmptyState
+from audit.staff.scope import SITE_WIDE
 from audit.staff.show import Tone, badge, moment_column
-from conversations.access import tenant_ids
 from pipeline.admin.asking import AskingAdmin, AskingForm, person, person_named
 from pipeline.controls import incidents
 from pipeline.models import Incident
@@ -48,6 +48,7 @@ class IncidentForm(AskingForm):
 
 @admin.register(Incident)
 class IncidentAdmin(ActingAdmin, AskingAdmin):
+    tenant_path = SITE_WIDE
     acts = (CLOSE,)
     asking_form = IncidentForm
     asks = _("Open an incident")
@@ -72,12 +73,8 @@ class IncidentAdmin(ActingAdmin, AskingAdmin):
     def its_switches(self, incident: Incident) -> str:
         return ", ".join(str(switch.pk) for switch in incident.switches.order_by("pk")) or "–"
 
-    def may_act(self, request: HttpRequest) -> bool:
-        return super().may_act(request) and tenant_ids(person(request)) is None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        allowed: bool = super().has_add_permission(request)
-        return allowed and tenant_ids(person(request)) is None
+    def may_act(self, request: HttpRequest, act: Act) -> bool:
+        return super().may_act(request, act) and self.is_in_reach(request)
 
     def perform(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
         reason = form.cleaned_data["reason"]

@@ -4,10 +4,11 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.acts import ActingAdmin
 from audit.staff.base import EmptyState, ReadOnlyAdmin
+from audit.staff.filters import RecordFilter
 from audit.staff.show import Tone, badge_column, code, json_field, link_column, moment_column
 from conversations.admin import tones
 from conversations.admin.delivery import delivery_story
@@ -18,6 +19,7 @@ from pipeline.admin.settling import settling
 
 @admin.register(Message)
 class MessageAdmin(ActingAdmin, ReadOnlyAdmin):
+    tenant_path = "conversation__tenant"
     acts = (acts.MARK_DELIVERED, acts.SEND_AGAIN)
     list_display = ("what", "thread", "said_by", "delivery_state", "error_code", "created")
     list_select_related = ("conversation__contact",)
@@ -26,8 +28,8 @@ class MessageAdmin(ActingAdmin, ReadOnlyAdmin):
         ("direction", ChoicesDropdownFilter),
         ("author_kind", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
-        ("conversation", AutocompleteSelectFilter),
-        ("channel", AutocompleteSelectFilter),
+        ("conversation", RecordFilter),
+        ("channel", RecordFilter),
     )
     search_fields = (
         "id__exact",

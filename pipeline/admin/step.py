@@ -12,6 +12,7 @@ from pipeline.models import Step
 
 @admin.register(Step)
 class StepAdmin(ReadOnlyAdmin):
+    tenant_path = "turn__conversation__tenant"
     ordering = ("-id",)
     list_display = ("name", "kind_badge", "state", "error", "took", "attempts", "turn_link", "started")
     list_select_related = ("turn",)

@@ -11,12 +11,12 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.base import EmptyState
+from audit.staff.history import HistoryAdmin
+from audit.staff.scope import tenants_of
 from audit.staff.show import address, badge_column, list_address, moment_column
-from conversations.access import visible
 from pipeline.admin import tones
 from pipeline.admin.asking import AskingAdmin, person
 from pipeline.admin.switch_form import SwitchForm
@@ -35,7 +35,8 @@ CLICKS: dict[str, Callable[..., Switch]] = {
 
 
 @admin.register(Switch)
-class SwitchAdmin(SimpleHistoryAdmin, AskingAdmin):
+class SwitchAdmin(HistoryAdmin, AskingAdmin):
+    tenant_path = "tenant"
     asking_form = SwitchForm
     asking_template = "admin/pipeline/switch/set.html"
     asks = _("Set a switch")
@@ -95,11 +96,10 @@ class SwitchAdmin(SimpleHistoryAdmin, AskingAdmin):
             gettext("Undo"),
         )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def narrowed(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
         """One over everything concerns every tenant: everybody may see it."""
-        rows = super().get_queryset(request)
-        own = visible(Switch.objects.all(), person(request)).values("pk")
-        return rows.filter(Q(scope=SwitchScope.EVERYTHING) | Q(pk__in=own))
+        seen = tenants_of(request)
+        return rows if seen is None else rows.filter(Q(scope=SwitchScope.EVERYTHING) | Q(tenant__in=seen))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -3,10 +3,10 @@ from typing import Any
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.base import EmptyState, ReadOnlyAdmin
-from audit.staff.filters import MomentFilter
+from audit.staff.filters import MomentFilter, RecordFilter
 from audit.staff.show import badge_column, code, link_column, milliseconds, moment_column
 from pipeline import queries
 from pipeline.admin import stories, tones, words
@@ -18,6 +18,7 @@ from pipeline.models import Turn
 
 @admin.register(Turn)
 class TurnAdmin(ReadOnlyAdmin):
+    tenant_path = "conversation__tenant"
     list_display = ("short_id", "thread", "state", "error", "took", "tokens", "attempts", "started")
     list_select_related = ("conversation__contact",)
     deferred = ("phases",)
@@ -30,8 +31,8 @@ class TurnAdmin(ReadOnlyAdmin):
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("started_at", MomentFilter),
-        ("conversation", AutocompleteSelectFilter),
-        ("conversation__channel", AutocompleteSelectFilter),
+        ("conversation", RecordFilter),
+        ("conversation__channel", RecordFilter),
     )
     search_fields = (
         "id__exact",

@@ -10,6 +10,7 @@ from ninja import Router, Schema, Status
 from ninja.security import HttpBearer
 from pydantic import AwareDatetime, Field
 
+from conversations.access import tenant_ids
 from pipeline.controls import keys, operations, queries, words
 from pipeline.controls.errors import NotAllowedError, NotFoundError
 from pipeline.controls.operations import Wanted
@@ -95,5 +96,5 @@ def _within_reach(key: ApiKey) -> QuerySet[Switch]:
     """What concerns all tenants concerns the key's, too."""
     if not key.created_by.has_perm("pipeline.view_switch"):
         raise NotAllowedError("Who made this key may not see switches any more.")
-    switches = queries.not_ended(key.created_by)
+    switches = queries.not_ended(tenant_ids(key.created_by))
     return switches if key.tenant_id is None else switches.filter(queries.concerning_tenant(key.tenant_id))

@@ -42,7 +42,7 @@ class Strip:
 
 def strip_for(user: User, *, now: datetime) -> Strip:
     """One query for the switches, one for an incident; a third where the user's tenants are not known yet."""
-    switches = list(queries.not_ended(user)[: MOST + 1])
+    switches = list(queries.not_ended(tenant_ids(user))[: MOST + 1])
     may_lift = user.has_perm("pipeline.change_switch")
     lines = [_line(switch, user, may_lift) for switch in sorted(switches[:MOST], key=_weight)]
     return Strip(

@@ -227,13 +227,18 @@ def _go_on(turn_id: UUID) -> None:
 
 
 def _record(turn_id: UUID, action: str, reason: str, now: datetime) -> None:
-    turn = Turn.objects.only("conversation_id", "policy_version").get(pk=turn_id)
+    rows = Turn.objects.select_related("conversation").only("policy_version", "conversation__tenant_id")
+    turn = rows.get(pk=turn_id)
     fact = Fact(
         action=action,
         object_type="turn",
         object_id=turn_id,
         reason=reason,
         policy_version=turn.policy_version,
-        ids={"turn_id": turn_id, "conversation_id": turn.conversation_id},
+        ids={
+            "turn_id": turn_id,
+            "tenant_id": turn.conversation.tenant_id,
+            "conversation_id": turn.conversation_id,
+        },
     )
     record(fact, now=now)

@@ -276,7 +276,11 @@ def _record(
         object_id=message.pk,
         policy_version=_policy_version(message),
         reason=reason,
-        ids={"conversation_id": message.conversation_id, "turn_id": message.turn_id or ""},
+        ids={
+            "tenant_id": message.conversation.tenant_id,
+            "conversation_id": message.conversation_id,
+            "turn_id": message.turn_id or "",
+        },
         details=details or {},
     )
     record(fact, now=now)

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 
+from conversations.access import tenant_ids
 from pipeline import queries
 from pipeline.controls.queries import not_ended
 from pipeline.models import Breaker, HousekeepingRun, Switch, Worker, WorkerKind
-from pipeline.queries import Failure, Outbox, PausedChannel, Queue
+from pipeline.queries import Failure, Outbox, PausedChannel, Queue, Tenants
 
 LOOK_BACK = timedelta(hours=24)
 FAILURES_SHOWN = 8
@@ -16,7 +17,7 @@ FAILURES_SHOWN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which figures somebody may see."""
+    """Which figures somebody may see, and of which tenants (None: all). Figures of the whole machine know no tenant."""
 
     events: bool
     messages: bool
@@ -26,10 +27,11 @@ class Scope:
     channels: bool
     switches: bool
     housekeeping: bool
+    tenants: Tenants = None
 
     @property
     def is_empty(self) -> bool:
-        return not any(getattr(self, field.name) for field in fields(self))
+        return not any(getattr(self, field.name) is True for field in fields(self))
 
 
 EVERYTHING = Scope(
@@ -44,16 +46,19 @@ EVERYTHING = Scope(
 )
 
 
-def scope_of(user: User | AnonymousUser) -> Scope:
+def scope_of(user: User) -> Scope:
+    tenants = tenant_ids(user)
+    sees_machine = tenants is None
     return Scope(
         events=user.has_perm("pipeline.view_processedevent"),
         messages=user.has_perm("conversations.view_message"),
         turns=user.has_perm("pipeline.view_turn"),
-        workers=user.has_perm("pipeline.view_worker"),
-        breakers=user.has_perm("pipeline.view_breaker"),
+        workers=sees_machine and user.has_perm("pipeline.view_worker"),
+        breakers=sees_machine and user.has_perm("pipeline.view_breaker"),
         channels=user.has_perm("conversations.view_channel"),
         switches=user.has_perm("pipeline.view_switch"),
-        housekeeping=user.has_perm("pipeline.view_housekeepingrun"),
+        housekeeping=sees_machine and user.has_perm("pipeline.view_housekeepingrun"),
+        tenants=tenants,
     )
 
 
@@ -88,19 +93,19 @@ class Figures:
 
 
 def read(now: datetime, scope: Scope = EVERYTHING) -> Figures:
-    since = now - LOOK_BACK
+    since, of = now - LOOK_BACK, scope.tenants
     return Figures(
         now=now,
         scope=scope,
-        queue=queries.queue(now) if scope.events else None,
-        outcomes=queries.outcomes_since(queries.day_start(now)) if scope.events else None,
-        failures=queries.recent_failures(since, FAILURES_SHOWN) if scope.events else None,
-        failed=queries.troubled_events(since).count() if scope.events else None,
-        outbox=queries.outbox(since, now) if scope.messages else None,
-        open_turns=queries.open_turns() if scope.turns else None,
+        queue=queries.queue(now, of) if scope.events else None,
+        outcomes=queries.outcomes_since(queries.day_start(now), of) if scope.events else None,
+        failures=queries.recent_failures(since, FAILURES_SHOWN, of) if scope.events else None,
+        failed=queries.troubled_events(since, of).count() if scope.events else None,
+        outbox=queries.outbox(since, now, of) if scope.messages else None,
+        open_turns=queries.open_turns(of) if scope.turns else None,
         workers=queries.workers_alive(now) if scope.workers else None,
         breakers=queries.breakers() if scope.breakers else None,
-        paused_channels=queries.paused_channels() if scope.channels else None,
-        switches=list(not_ended()) if scope.switches else None,
+        paused_channels=queries.paused_channels(of) if scope.channels else None,
+        switches=list(not_ended(of)) if scope.switches else None,
         housekeeping=queries.last_housekeeping() if scope.housekeeping else None,
     )

@@ -21,13 +21,14 @@ MOST_ROWS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What the reader asked for. `owner` is an `Owner`, or `MINE`; empty means any."""
+    """What the reader asked for. `owner` is an `Owner`, or `MINE`; empty means any. `tenants`: whom the reader sees."""
 
     search: str = ""
     channel: str = ""
     owner: str = ""
     only_problems: bool = False
     reader_id: int = 0
+    tenants: frozenset[int] | None = None
 
     @property
     def active(self) -> bool:
@@ -119,6 +120,8 @@ def _not_older(than: Cursor) -> Q:
 
 def _matching(filters: Filters, now: datetime) -> QuerySet[Conversation]:
     found = Conversation.objects.all()
+    if filters.tenants is not None:
+        found = found.filter(tenant__in=filters.tenants)
     if filters.search:
         text = filters.search
         found = found.filter(Q(contact__name__icontains=text) | Q(contact__address__icontains=text))

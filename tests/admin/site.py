@@ -24,6 +24,7 @@ from conversations.models import (
     Message,
     Note,
     Session,
+    StaffScope,
     Tenant,
 )
 from pipeline.models import (
@@ -113,6 +114,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     ProcessedEvent: _event,
     QueuedTask: lambda: QueuedTask.objects.create(queue="zupa", payload="-"),
     Session: factories.session,
+    StaffScope: lambda: factories.staff_scope(factories.user(), factories.tenant()),
     Step: factories.step,
     Switch: factories.switch,
     Tenant: factories.tenant,

@@ -31,9 +31,12 @@ COMPOSED = {
     "intake.{outcome}": [f"intake.{outcome}" for outcome in AT_THE_DOOR],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
     "review_item.{verdict.decision}": [f"review_item.{decision}" for decision in ReviewDecision.values],
+    "staff_scope.{verb}": [f"staff_scope.{verb}" for verb in ("narrowed", "lifted")],
     "{kind}.{verb}": [
         ".".join(pair)
-        for pair in product(("agent", "cannedreply", "channel", "tenant"), ("added", "changed", "deleted"))
+        for pair in product(
+            ("account", "agent", "cannedreply", "channel", "group", "tenant"), ("added", "changed", "deleted")
+        )
     ],
 }
 """Actions that are put together, and all that can come of it."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
 from audit.operations import Fact, record
 from conversations.models import Agent, Channel, ChannelKind, Tenant
+from review import groups
 from zupa_site.demo.kept_secrets import DemoSecrets
 from zupa_site.environment import Environment
 
@@ -31,10 +31,6 @@ You are $agent_name, the shop assistant of $tenant_name. You are talking with $c
 - If the customer asks for a person, or you cannot help, use talk_to_a_person.
 """
 TOOLS = ["order_status", "opening_hours", "request_refund", "offer_voucher", "talk_to_a_person"]
-OWN_APPS = ("audit", "conversations", "pipeline", "review")
-REVIEWED_MODELS = (
-    "agent", "channel", "contact", "conversation", "message", "session", "processedevent", "step", "turn"
-)  # fmt: skip
 
 
 class DemoRefusedError(Exception):
@@ -63,7 +59,13 @@ def seed(environment: Environment, *, now: datetime) -> DemoSecrets:
             _channel(tenant, agent, channel)
         _people(secrets)
         if created:
-            record(Fact(action="demo.seeded", object_type="tenant", object_id=tenant.pk), now=now)
+            fact = Fact(
+                action="demo.seeded",
+                object_type="tenant",
+                object_id=tenant.pk,
+                ids={"tenant_id": tenant.pk},
+            )
+            record(fact, now=now)
     return secrets
 
 
@@ -123,25 +125,16 @@ def _channel(tenant: Tenant, agent: Agent, wanted: _ChannelSeed) -> None:
 
 
 def _people(secrets: DemoSecrets) -> None:
-    permissions = Permission.objects.filter(codename__startswith="view_")
-    reviewed = Q(content_type__app_label__in=OWN_APPS, content_type__model__in=REVIEWED_MODELS)
-    everything = Q(content_type__app_label__in=(*OWN_APPS, "auth"))
+    groups.establish()  # a migration made them; staff may have deleted one
     _person("admin", secrets.admin_password, is_superuser=True)
-    _person("reviewer", secrets.reviewer_password, _group("reviewer", permissions.filter(reviewed)))
-    _person("auditor", secrets.auditor_password, _group("auditor", permissions.filter(everything)))
+    _person("reviewer", secrets.reviewer_password, "reviewer")
+    _person("auditor", secrets.auditor_password, "auditor")
 
 
-def _group(name: str, permissions: QuerySet[Permission]) -> Group:
-    """Only ever adds rights: what staff gave a group besides stays given."""
-    group = Group.objects.get_or_create(name=name)[0]
-    group.permissions.add(*permissions)
-    return group
-
-
-def _person(username: str, password: str, *groups: Group, is_superuser: bool = False) -> None:
+def _person(username: str, password: str, *roles: str, is_superuser: bool = False) -> None:
     defaults = {"is_staff": True, "is_superuser": is_superuser}
     user = User.objects.get_or_create(username=username, defaults=defaults)[0]
     if not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
-    user.groups.add(*groups)
+    user.groups.add(*Group.objects.filter(name__in=roles))
