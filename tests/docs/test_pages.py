@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db.models import TextChoices
 
+from audit.sentences import SENTENCES
 from conversations.models import Delivery
 from pipeline.models import BreakerState, EventStatus, Outcome, StepStatus, TurnStatus
 from pipeline.policies.errors import Code
@@ -42,3 +43,9 @@ def test_every_state_is_explained_in_its_order(enum: type[TextChoices]) -> None:
 def test_every_decision_is_listed() -> None:
     listed = re.findall(r"\]\((\d{4}-[a-z-]+\.md)\)", (DOCS / "adr" / "README.md").read_text())
     assert listed == sorted(page.name for page in (DOCS / "adr").glob("0*.md"))
+
+
+def test_every_action_of_the_trail_is_listed() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \|", (DOCS / "audit.md").read_text(), flags=re.MULTILINE)
+    listed = [f"{kind}.{verb}" for kind, verbs in rows for verb in re.findall(r"`([a-z_]+)`", verbs)]
+    assert sorted(listed) == sorted(SENTENCES)
