@@ -112,6 +112,7 @@ SENTENCES: dict[str, Text] = {
     "turn.ignored": gettext_lazy("%(actor)s ignored %(object)s, a kind that is not handled"),
     "turn.merged": gettext_lazy("%(actor)s answered %(object)s together with another message"),
     "turn.needs_human": gettext_lazy("%(actor)s left %(object)s to a person"),
+    "turn.paused": gettext_lazy("%(actor)s set %(object)s aside until a switch is lifted"),
     "turn.postponed": gettext_lazy("%(actor)s set %(object)s aside until its model answers again"),
     "turn.rate_limited": gettext_lazy("%(actor)s did not answer %(object)s, as the contact writes too fast"),
     "turn.read": gettext_lazy("%(actor)s read %(object)s"),

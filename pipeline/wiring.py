@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from pipeline.controls.switchboard import Switchboard
-from pipeline.engine import holds, turns
+from pipeline.engine import holds, turns, waiting
 from pipeline.engine.commit import commit
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
@@ -38,7 +38,7 @@ class TurnStore:
         return await in_database(turns.absorb, turn)
 
     async def postpone(self, turn: TurnInput) -> None:
-        await in_database(turns.postpone, turn, now=timezone.now())
+        await in_database(waiting.postpone, turn, now=timezone.now())
 
     async def suspend(self, state: TurnState, proposals: tuple[Proposal, ...]) -> None:
         passing(FaultPoint.SUSPEND_BEFORE)
@@ -46,7 +46,7 @@ class TurnStore:
         passing(FaultPoint.SUSPENDED)
 
     async def set_aside(self, turn: TurnInput) -> None:
-        await in_database(turns.set_aside, turn)
+        await in_database(waiting.pause, turn, now=timezone.now())
 
 
 class LogTelemetry:

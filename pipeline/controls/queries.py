@@ -49,14 +49,24 @@ def open_incident() -> Incident | None:
 
 def in_force_at(subject: Subject, at: datetime) -> list[Switch]:
     """The switches that were in force for the subject at that moment, the oldest first."""
+    switches = Switch.objects.filter(concerning(subject), in_force(at, at))
+    return list(switches.select_related(*TARGETS, "requested_by", "ended_by").order_by("pk"))
+
+
+def concerning(subject: Subject) -> Q:
+    """A switch names the tenant of what it is over, too: only its scope says whether it is over all of the tenant."""
     mine = Q(scope=SwitchScope.EVERYTHING)
     for scope in SwitchScope:
         if scope is not SwitchScope.EVERYTHING:
             mine |= Q(scope=scope, **{f"{scope}_id": subject.target_id(scope)})
-    begun = Switch.objects.filter(mine, active_since__lte=at)
-    lasted = begun.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=at))
-    lasted = lasted.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at))
-    return list(lasted.select_related(*TARGETS, "requested_by", "ended_by").order_by("pk"))
+    return mine
+
+
+def in_force(since: datetime, until: datetime) -> Q:
+    """At some moment of that time."""
+    unended = Q(ended_at__isnull=True) | Q(ended_at__gt=since)
+    unexpired = Q(ends_at__isnull=True) | Q(ends_at__gt=since)
+    return Q(active_since__lte=until) & unended & unexpired
 
 
 def would_have_caught(kind: BlocklistKind, value: str, tenant_id: int | None, *, now: datetime) -> Caught:

@@ -14,6 +14,7 @@ from pipeline.phases.agentic_loop import FALLBACK
 from pipeline.phases.state import Decision, TurnInput, TurnState
 from pipeline.policies.retries import Verdict
 
+PAUSED = "turn.paused"
 TOLD_OF_A_TRY = ("attempt", "error_code", "verdict", "wait_s")
 """Its error's detail may quote what was said."""
 
@@ -30,7 +31,11 @@ def of_turn(state: TurnState, session_id: int, decision: Decision) -> list[Fact]
 
 
 def of_postponement(turn: TurnInput, reason: str) -> Fact:
-    return _Teller(turn, {}).fact("turn.postponed", object_type="turn", reason=reason)
+    return _Teller(turn, {}).fact("turn.postponed", object_type="turn", is_engines=True, reason=reason)
+
+
+def of_pause(turn: TurnInput, reason: str) -> Fact:
+    return _Teller(turn, {}).fact("turn.paused", object_type="turn", is_engines=True, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

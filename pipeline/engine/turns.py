@@ -10,9 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max, OuterRef, Subquery
-from django.db.models.functions import Greatest
 
-from audit.operations import record
 from conversations.live import announce, conversation_topic
 from conversations.models import (
     Agent,
@@ -28,16 +26,13 @@ from conversations.models import (
     Tenant,
 )
 from pipeline.controls import blocklist, switchboard
-from pipeline.engine import bursts, evidence, holds, mailbox
+from pipeline.engine import bursts, holds, mailbox
 from pipeline.engine.mailbox import Claim
 from pipeline.engine.runner import MAX_ATTEMPTS
 from pipeline.models import (
     EventStatus,
     Outcome,
     ProcessedEvent,
-    Step,
-    StepKind,
-    StepStatus,
     Turn,
     TurnStatus,
 )
@@ -56,8 +51,6 @@ from pipeline.ports import ChatMessage, Role
 MAX_ABSORPTIONS = 3
 MAX_NOTES = 20
 RATE_WINDOW = timedelta(minutes=1)
-SET_ASIDE = "@"
-"""Parts the key of a step that failed before the turn was postponed from the step's number."""
 
 
 @transaction.atomic
@@ -223,31 +216,6 @@ def absorb(turn_input: TurnInput) -> TurnInput | None:
         generation=turn_input.generation + 1,
         messages=(*turn_input.messages, *map(_inbound_message, burst)),
     )
-
-
-@transaction.atomic
-def set_aside(turn_input: TurnInput) -> None:
-    """Give the attempt back: the turn waits as it is. Raises `StaleError` when the lease is lost."""
-    mailbox.hold(turn_input.conversation_id, turn_input.lease_epoch)
-    Turn.objects.filter(pk=turn_input.turn_id).update(attempts=Greatest(F("attempts") - 1, 0), phase="")
-    announce(conversation_topic(turn_input.conversation_id))
-
-
-@transaction.atomic
-def postpone(turn_input: TurnInput, *, now: datetime) -> None:
-    """Give the attempt back, and let the model steps that failed be tried anew: the turn waits for the model.
-
-    The failed steps stay on record under another key. Raises `StaleError` when the lease is lost.
-    """
-    set_aside(turn_input)
-    failed = Step.objects.filter(turn_id=turn_input.turn_id, kind=StepKind.MODEL, status=StepStatus.FAILED)
-    steps = list(failed.only("key", "error_code").order_by("pk"))
-    fresh = [step for step in steps if SET_ASIDE not in step.key]
-    for step in fresh:
-        Step.objects.filter(pk=step.pk).update(key=f"{step.key}{SET_ASIDE}{step.pk}")
-    if fresh == steps:  # else it waits already: the trail says so once, however long that takes
-        reason = fresh[-1].error_code if fresh else ""
-        record(evidence.of_postponement(turn_input, reason), now=now)
 
 
 def _turn_input(

@@ -21,13 +21,9 @@ from pipeline.models import (
     BlocklistEntry,
     BlocklistKind,
     Breaker,
-    Capability,
     Switch,
-    SwitchAction,
-    SwitchScope,
-    SwitchStatus,
 )
-from review.models import ReviewItem, ReviewKind
+from review.models import ReviewItem
 from tests import factories
 from tests.admin import site
 
@@ -35,34 +31,6 @@ pytestmark = pytest.mark.django_db
 
 NOW = timezone.now()
 TRACKED = [model for model in apps.get_models() if hasattr(model._meta, "simple_history_manager_attribute")]
-
-
-def _switch() -> Switch:
-    return Switch.objects.create(
-        scope=SwitchScope.TENANT,
-        tenant=factories.tenant(),
-        capability=Capability.REPLIES,
-        action=SwitchAction.PAUSE,
-        reason="wrong prices",
-        status=SwitchStatus.ACTIVE,
-        requested_by=factories.user(),
-        requested_at=NOW,
-        active_since=NOW,
-    )
-
-
-def _review_item() -> ReviewItem:
-    where = factories.conversation()
-    return ReviewItem.objects.create(
-        key="k",
-        kind=ReviewKind.POLICY,
-        tenant=where.tenant,
-        conversation=where,
-        why_code="x",
-        fingerprint="f",
-        created_at=NOW,
-        due_at=NOW,
-    )
 
 
 def _made_by_somebody(model: type[Model], **fields: Any) -> Any:
@@ -79,12 +47,12 @@ MADE: dict[type[Model], tuple[Callable[[], Any], dict[str, Any]]] = {
     Breaker: (factories.breaker, {"reason": "another reason"}),
     CannedReply: (lambda: CannedReply.objects.create(shortcut="hi", text="Hello"), {"text": "another text"}),
     Channel: (factories.channel, {"api_url": "https://another.example"}),
-    ReviewItem: (_review_item, {"why": "another reason"}),
+    ReviewItem: (factories.review_item, {"why": "another reason"}),
     StaffScope: (
         lambda: StaffScope.objects.create(user=factories.user()),
         {"user": lambda: factories.user(username="another")},
     ),
-    Switch: (_switch, {"end_reason": "another reason"}),
+    Switch: (factories.switch, {"end_reason": "another reason"}),
     Tenant: (factories.tenant, {"name": "another name"}),
 }
 """A record of each kind, and an edit of it."""

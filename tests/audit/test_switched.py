@@ -36,18 +36,11 @@ def switched(turn: Turn, since: float, until: float | None = None, **fields: Any
     """Over the turn's tenant, unless the fields say otherwise. Times in minutes from the turn's beginning."""
     ended_at = None if until is None else RAN + timedelta(minutes=until)
     about = {"scope": SwitchScope.TENANT, "tenant": turn.conversation.tenant} | fields
-    return Switch.objects.create(
-        **{
-            "capability": Capability.REPLIES,
-            "action": SwitchAction.PAUSE,
-            "reason": "The prices are wrong.",
-            "status": SwitchStatus.ENDED if ended_at else SwitchStatus.ACTIVE,
-            "requested_by": factories.user(),
-            "requested_at": RAN,
-            "active_since": RAN + timedelta(minutes=since),
-            "ended_at": ended_at,
-        }
-        | about
+    return factories.switch(
+        status=SwitchStatus.ENDED if ended_at else SwitchStatus.ACTIVE,
+        active_since=RAN + timedelta(minutes=since),
+        ended_at=ended_at,
+        **about,
     )
 
 
@@ -96,15 +89,7 @@ def test_only_switches_over_the_turns_own_conversation_are_shown(staff: Client, 
 
 
 def test_a_switch_that_waited_for_a_second_person_was_never_in_force(staff: Client, turn: Turn) -> None:
-    Switch.objects.create(
-        scope=SwitchScope.EVERYTHING,
-        capability=Capability.MODEL,
-        action=SwitchAction.STOP,
-        reason="Everything is wrong.",
-        status=SwitchStatus.PENDING,
-        requested_by=factories.user(),
-        requested_at=RAN,
-    )
+    factories.switch(scope=SwitchScope.EVERYTHING, status=SwitchStatus.PENDING)
 
     assert rows(staff, turn) == []
     assert "No switch was in force" in staff.get(site.page(turn)).content.decode()

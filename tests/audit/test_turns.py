@@ -13,7 +13,7 @@ from audit.models import AuditEntry
 from audit.sentences import sentence
 from conversations.models import OutagePolicy
 from pipeline.engine.commit import commit
-from pipeline.models import Step, Turn
+from pipeline.models import Capability, Step, Turn
 from tests import factories
 from tests.engine.flights import begun
 from tests.engine_room import Room, make_due
@@ -126,6 +126,17 @@ def test_a_turn_that_waits_for_its_model_is_told_once(room: Room) -> None:
 
     assert told() == ["turn.postponed"]
     assert the("turn.postponed").policy_version == str(Turn.objects.get().policy_version)
+
+
+def test_a_turn_that_waits_for_a_switch_is_told_once(room: Room) -> None:
+    factories.switch(tenant=room.channel.tenant, capability=Capability.MODEL)
+    room.say("Hello")
+    for _again in range(2):
+        room.work()
+        make_due()
+
+    assert told() == ["turn.paused"]
+    assert the("turn.paused").policy_version == str(Turn.objects.get().policy_version)
 
 
 def test_a_call_that_was_kept_from_being_made_is_not_told_as_made(transactional_db: None) -> None:
