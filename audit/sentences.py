@@ -73,6 +73,8 @@ SENTENCES: dict[str, Text] = {
     "message.withdrawn": gettext_lazy("%(actor)s withdrew %(object)s before it was sent"),
     "password.changed": gettext_lazy("%(actor)s changed their own password"),
     "message.written": gettext_lazy("%(actor)s wrote %(object)s to the contact"),
+    "note.read": gettext_lazy("%(actor)s read %(object)s"),
+    "note.searched": gettext_lazy("%(actor)s looked for “%(name)s” in notes, and found %(count)s of them"),
     "note.written": gettext_lazy("%(actor)s wrote %(object)s"),
     "review_item.answer": gettext_lazy("%(actor)s answered in the agent's place, on %(object)s"),
     "review_item.approve": gettext_lazy("%(actor)s approved %(object)s"),

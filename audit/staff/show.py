@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -96,6 +97,12 @@ def milliseconds(length: float | timedelta | None) -> str:
     if ms < 60_000:
         return _("%(number)s s") % {"number": formats.number_format(ms / 1_000, 1)}
     return span(timedelta(milliseconds=ms))
+
+
+def characters(text: str) -> str:
+    """How long it is, where its words are not to be shown."""
+    number = len(text)
+    return ngettext("%(count)d character", "%(count)d characters", number) % {"count": number}
 
 
 def as_json(value: object) -> SafeString:

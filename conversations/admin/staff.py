@@ -8,7 +8,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from audit.staff.base import EmptyState, ReadOnlyAdmin
 from audit.staff.filters import MomentFilter, RecordFilter
-from audit.staff.show import code, link_column, moment_column
+from audit.staff.show import characters, code, link_column, moment_column
 from conversations.admin.base import ConfigurationAdmin
 from conversations.models import Attachment, CannedReply, Note
 
@@ -42,7 +42,7 @@ class CannedReplyAdmin(ConfigurationAdmin):
 @admin.register(Note)
 class NoteAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
-    list_display = ("excerpt", "thread", "author", "for_agent", "created")
+    list_display = ("what", "thread", "author", "for_agent", "created")
     list_select_related = ("conversation__contact", "author")
     list_filter = (
         ("conversation", RecordFilter),
@@ -54,13 +54,20 @@ class NoteAdmin(ReadOnlyAdmin):
     search_help_text = _("Number, the contact's address, or part of the text.")
     fields = ("thread", "author", "text", "for_agent", "created")
     readonly_fields = ("thread", "created")
+    discloses = {
+        "tenant_id": "conversation.tenant_id",
+        "conversation_id": "conversation_id",
+        "contact_id": "conversation.contact_id",
+    }
+    words = ("text__icontains",)
 
     thread = link_column("conversation", _("conversation"))
     created = moment_column("created_at", _("created"))
 
-    @admin.display(description=_("text"))
-    def excerpt(self, note: Note) -> str:
-        return Truncator(note.text).chars(EXCERPT)
+    @admin.display(description=_("note"))
+    def what(self, note: Note) -> str:
+        """Not its words, which may be the contact's: they are on its page, and the trail tells who opened that."""
+        return characters(note.text)
 
     def empty_state(self) -> EmptyState:
         return EmptyState(text=_("People leave notes on a conversation's page."))

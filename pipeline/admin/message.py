@@ -3,13 +3,12 @@ from typing import Any
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.acts import ActingAdmin
 from audit.staff.base import EmptyState, ReadOnlyAdmin
 from audit.staff.filters import RecordFilter
-from audit.staff.show import Tone, badge_column, code, json_field, link_column, moment_column
+from audit.staff.show import Tone, badge_column, characters, code, json_field, link_column, moment_column
 from conversations.admin import tones
 from conversations.admin.delivery import delivery_story
 from conversations.models import Message
@@ -90,9 +89,8 @@ class MessageAdmin(ActingAdmin, ReadOnlyAdmin):
     @admin.display(description=_("message"))
     def what(self, message: Message) -> str:
         """Not its words: they are on its page, and the trail tells who opened that."""
-        number = len(message.text)
-        length = ngettext("%(count)d character", "%(count)d characters", number) % {"count": number}
-        return f"{message.get_kind_display()}, {length}" if number else message.get_kind_display()
+        kind = message.get_kind_display()
+        return f"{kind}, {characters(message.text)}" if message.text else kind
 
     @admin.display(description=_("provider id"))
     def shown_provider_id(self, message: Message) -> str:

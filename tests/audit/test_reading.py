@@ -12,7 +12,7 @@ from django.test import Client
 from audit.models import AuditEntry
 from audit.sentences import sentence
 from audit.staff.base import ReadOnlyAdmin
-from conversations.models import Conversation, Message, Session
+from conversations.models import Conversation, Message, Note, Session
 from pipeline.models import ProcessedEvent, Step
 from tests import factories
 from tests.admin import site
@@ -42,6 +42,7 @@ def made(model: type[Model]) -> Any:
     Message.objects.update(text=PHRASE)
     Step.objects.update(request={"messages": [PHRASE]}, response={"text": PHRASE})
     ProcessedEvent.objects.update(payload=said)
+    Note.objects.update(text=PHRASE)
     Session.objects.update(summary=PHRASE, summary_status="written")
     return record
 
