@@ -147,7 +147,7 @@ def test_what_cannot_be_requeued_is_refused_in_words(staff: Client) -> None:
 
     shown = act(staff, answered, "requeue")
 
-    assert "Only what failed, expired, was shed, rate limited or left to a person" in shown
+    assert "Only what failed, expired, was shed, rate limited, silenced, blocked or left" in shown
     assert site.page(answered, "requeue") not in staff.get(site.page(answered)).content.decode()
     assert not done()
 
