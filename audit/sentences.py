@@ -87,6 +87,10 @@ SENTENCES: dict[str, Text] = {
     "review_item.released": gettext_lazy("%(actor)s left %(object)s to others"),
     "review_item.requeue": gettext_lazy("%(actor)s had %(object)s tried again"),
     "review_item.send_again": gettext_lazy("%(actor)s settled %(object)s: the answer is sent again"),
+    "review_item.settled": gettext_lazy(
+        "%(actor)s closed %(object)s, as nobody has to decide on it any more"
+    ),
+    "review_item.superseded": gettext_lazy("%(actor)s closed %(object)s, as what it rested on has changed"),
     "review_item.take_over": gettext_lazy("%(actor)s took the conversation over, on %(object)s"),
     "session.closed": gettext_lazy("%(actor)s ended %(object)s"),
     "switch.approved": gettext_lazy("%(actor)s approved %(object)s, it is in force"),

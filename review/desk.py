@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from audit.operations import Fact, record_all
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Conversation
 from pipeline.desk import Request
@@ -81,9 +82,24 @@ def _item(request: Request, tenant_id: int, minutes: int, now: datetime) -> Revi
 
 def _end(items: QuerySet[ReviewItem], status: ReviewStatus, now: datetime) -> None:
     open_items = items.filter(status=ReviewStatus.OPEN)
-    conversation_ids = set(open_items.values_list("conversation_id", flat=True))
+    ending = list(open_items.only("tenant_id", "conversation_id", "turn_id", "policy_version").order_by("pk"))
     if open_items.update(status=status, ended_at=now):
-        _announce(conversation_ids)
+        record_all([_ended(item, status) for item in ending], now=now)
+        _announce({item.conversation_id for item in ending})
+
+
+def _ended(item: ReviewItem, status: ReviewStatus) -> Fact:
+    return Fact(
+        action=f"review_item.{status}",
+        object_type="review_item",
+        object_id=item.pk,
+        policy_version=item.policy_version or "",
+        ids={
+            "tenant_id": item.tenant_id,
+            "conversation_id": item.conversation_id,
+            "turn_id": item.turn_id or "",
+        },
+    )
 
 
 def _announce(conversation_ids: Collection[int]) -> None:

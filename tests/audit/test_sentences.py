@@ -30,6 +30,7 @@ COMPOSED = {
     "turn.{decision.outcome}": [f"turn.{outcome}" for outcome in Outcome.values],
     "intake.{outcome}": [f"intake.{outcome}" for outcome in AT_THE_DOOR],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
+    "review_item.{status}": ["review_item.settled", "review_item.superseded"],
     "review_item.{verdict.decision}": [f"review_item.{decision}" for decision in ReviewDecision.values],
     "staff_scope.{verb}": [f"staff_scope.{verb}" for verb in ("narrowed", "lifted")],
     "{kind}.{verb}": [

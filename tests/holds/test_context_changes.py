@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
+from audit.models import AuditEntry
 from review import decisions
 from review.decisions import LateError, Verdict
 from review.models import ReviewDecision, ReviewItem
@@ -38,6 +39,7 @@ def test_contact_who_writes_again_has_it_proposed_anew_over_all_they_said(held: 
     after = next(item for item in ReviewItem.objects.filter(status="open") if "70" in str(item.proposal))
     assert before.status == "superseded"
     assert before.superseded_by is not None
+    assert AuditEntry.objects.get(action="review_item.superseded").object_id == str(before.pk)
     assert len(after.context["said"]) == 2
     assert held.turn().generation == 1
 
