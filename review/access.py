@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from conversations.live import DASHBOARD, SWITCHES
 from pipeline.controls.strip import may_watch
+from review.topics import REVIEWS
 
 Visitor = User | AnonymousUser
 
@@ -18,6 +19,9 @@ VIEW_CONVERSATION = "conversations.view_conversation"
 VIEW_TURN = "pipeline.view_turn"
 TAKE_OVER = "conversations.take_over_conversation"
 ADD_NOTE = "conversations.add_note"
+VIEW_REVIEW = "review.view_reviewitem"
+DECIDE_REVIEW = "review.decide_reviewitem"
+EXPORT_REVIEW = "review.export_reviewitem"
 CONVERSATION_TOPIC = re.compile(r"conversation\.\d{1,18}")
 
 
@@ -29,10 +33,21 @@ def may_open_console(visitor: Visitor) -> bool:
     return is_staff(visitor) and visitor.has_perm(VIEW_CONVERSATION)
 
 
+def may_open_inbox(visitor: Visitor) -> bool:
+    return is_staff(visitor) and visitor.has_perm(VIEW_REVIEW)
+
+
+def may_decide(visitor: Visitor) -> bool:
+    return may_open_inbox(visitor) and visitor.has_perm(DECIDE_REVIEW)
+
+
+def may_export(visitor: Visitor) -> bool:
+    return may_open_inbox(visitor) and visitor.has_perm(EXPORT_REVIEW)
+
+
 def may_watch_anything(visitor: Visitor) -> bool:
-    return is_staff(visitor) and (
-        visitor.has_perm(VIEW_CONVERSATION) or visitor.has_perm(VIEW_TURN) or may_watch(visitor)
-    )
+    has_right = any(map(visitor.has_perm, (VIEW_CONVERSATION, VIEW_TURN, VIEW_REVIEW)))
+    return is_staff(visitor) and (has_right or may_watch(visitor))
 
 
 def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
@@ -44,6 +59,8 @@ def _may_watch(visitor: Visitor, topic: str) -> bool:
         return False
     if topic == SWITCHES:
         return may_watch(visitor)
+    if topic == REVIEWS:
+        return visitor.has_perm(VIEW_REVIEW)
     if topic == DASHBOARD:
         return visitor.has_perm(VIEW_TURN) or visitor.has_perm(VIEW_CONVERSATION)
     return bool(CONVERSATION_TOPIC.fullmatch(topic)) and visitor.has_perm(VIEW_CONVERSATION)
