@@ -71,7 +71,7 @@ def lines(items: QuerySet[ReviewItem]) -> Iterator[str]:
 async def stream(items: QuerySet[ReviewItem]) -> AsyncIterator[str]:
     """As `lines`, for whoever serves it."""
     remaining = lines(items)
-    while text := await sync_to_async(next)(remaining, ""):
+    while text := await sync_to_async(lambda: next(remaining, ""))():
         yield text
 
 

@@ -79,7 +79,7 @@ def arguments(proposal: Mapping[str, Any]) -> list[Argument]:
     given = proposal.get("arguments", {})
     schema = _schema(str(proposal.get("tool", "")))
     properties, required = schema.get("properties", {}), schema.get("required", ())
-    unknown = {name: {} for name in given if name not in properties}
+    unknown: dict[str, Any] = {name: {} for name in given if name not in properties}
     return [
         _argument(name, described, given.get(name, ABSENT), is_required=name in required)
         for name, described in {**properties, **unknown}.items()

@@ -109,14 +109,15 @@ def shown(item: ReviewItem) -> Shown:
         arguments=arguments(item.proposal) if "tool" in item.proposal else (),
         arguments_json=as_json(item.proposal),
         offered=offered(item.kind),
-        difference=difference(item.proposal, item.decided) if _is_edited(item) else Difference(),
+        difference=_made_by_decision(item),
         before=before,
         since_before=difference(before.proposal, item.proposal) if before else Difference(),
     )
 
 
-def _is_edited(item: ReviewItem) -> bool:
-    return bool(item.decided) and item.decision == ReviewDecision.EDIT
+def _made_by_decision(item: ReviewItem) -> Difference:
+    is_edited = item.decided and item.decision == ReviewDecision.EDIT
+    return difference(item.proposal, item.decided or {}) if is_edited else Difference()
 
 
 def offered(kind: str) -> list[ReviewDecision]:

@@ -208,7 +208,7 @@ def test_page_is_refreshed_and_paged_by_its_own_addresses(browser_of_reviewer: C
     conversation = factories.conversation()
     say(conversation, MESSAGES_A_PAGE + 1)
     page = page_of(browser_of_reviewer, conversation)
-    addresses = re.findall(r'hx-get="(/review/conversations/[^"]*)"', page)
+    addresses = re.findall(r'hx-get="(/review/conversations/\d[^"]*)"', page)
     assert len(addresses) == 3
     for address in addresses:
         assert browser_of_reviewer.get(address.replace("&amp;", "&")).status_code == 200

@@ -26,7 +26,7 @@
   }
 
   function count(time) {
-    const left = Math.ceil((Date.parse(time.dateTime) - Date.now() - skew) / 1000);
+    const left = Math.round((Date.parse(time.dateTime) - Date.now() - skew) / 1000);
     const due = time.closest(".due");
     if (Math.abs(left) < DAY_S) put(time, clock(due ? Math.abs(left) : Math.max(0, left)));
     if (!due) return;
@@ -78,7 +78,7 @@
     const { open: isOpen, kept } = standing().dataset;
     if (!item.dataset.claim || !isOpen || kept || Date.now() - workedAt < RENEWED_MS) return;
     workedAt = Date.now();
-    htmx.ajax("POST", item.dataset.claim, { source: "#item", target: "#item-standing", swap: "outerHTML" });
+    htmx.ajax("POST", item.dataset.claim, { source: "#item", swap: "none" });
   }
 
   // --- rows that are selected ----------------------------------------------------------------------------------

@@ -1,0 +1,63 @@
+"""Reviewers at their browsers, and the engine that goes on with what they decide."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import playwright.sync_api as playwright
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from tests import factories
+from tests.engine_room import Room
+from tests.live.test_in_browser import WAIT_MS, Site
+
+REVIEWER = ("view_conversation", "view_turn", "view_reviewitem", "decide_reviewitem")
+AUDITOR = ("view_conversation", "view_turn", "view_reviewitem", "export_reviewitem")
+WIDE = (1280, 800)
+NARROW = (390, 844)
+
+
+@dataclass
+class Browser:
+    site: Site
+    chromium: playwright.Browser
+
+    def of(self, user: User, size: tuple[int, int] = WIDE, scheme: str = "light") -> Page:
+        """A page of their own, signed in."""
+        client = Client()
+        client.force_login(user)
+        cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": self.site.url}
+        context = self.chromium.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            base_url=self.site.url,
+            locale="en-US",
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        context.add_cookies([cookie])  # type: ignore[list-item]
+        context.set_default_timeout(WAIT_MS)
+        return context.new_page()
+
+    def of_reviewer(self, name: str = "rita", **how: tuple[int, int]) -> Page:
+        return self.of(factories.user(*REVIEWER, username=name), **how)
+
+
+def opened(page: Page, address: str) -> Page:
+    """The page, once it hears of changes."""
+    page.goto(address)
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    return page
+
+
+def work(room: Room) -> None:
+    """In a thread of its own: Playwright's event loop runs in this one."""
+
+    def run() -> None:
+        room.work()
+        connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(run).result(60)
