@@ -230,7 +230,7 @@ def test_length_does_not_change_the_number_of_queries(
 ) -> None:
     conversation = factories.conversation()
     say(conversation, number)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         latest(conversation)
 
 

@@ -14,6 +14,7 @@ from tests.review_inbox.people import AUDITOR, REVIEWER, Browser
 
 __all__ = ["database_threads", "loop_thread", "outside", "room", "site"]
 
+
 @pytest.fixture
 def rita(db: None) -> User:
     return factories.user(*REVIEWER, username="rita")
