@@ -20,7 +20,6 @@ from conversations.models import Agent
 from pipeline.agents import registry
 from pipeline.policies import risk
 
-
 EXAMPLES = {
     "tool": '{"on": "tool", "tool": "request_refund", "argument": "amount", "operator": ">", "value": 100}',
     "language": '{"on": "language", "not_in": ["en", "pt"]}',
@@ -52,8 +51,8 @@ class RulesField(forms.JSONField):
 
 def _rules_help() -> str:
     text = gettext(
-        "What waits for a person: a JSON list of rules (docs/review.md). About a tool's call: %(tool)s; about an answer, by "
-        "what it answers to: %(language)s; or by how sure the model was: %(confidence)s."
+        "What waits for a person: a JSON list of rules (docs/review.md). About a tool's call: %(tool)s; about an "
+        "answer, by what it answers to: %(language)s; or by how sure the model was: %(confidence)s."
     )
     return text % EXAMPLES
 

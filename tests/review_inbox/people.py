@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import playwright.sync_api as playwright
 from django.contrib.auth.models import User
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from review.models import ReviewItem
 from tests import factories
 from tests.engine_room import Room
 from tests.live.test_in_browser import WAIT_MS, Site
@@ -41,8 +45,8 @@ class Browser:
         context.set_default_timeout(WAIT_MS)
         return context.new_page()
 
-    def of_reviewer(self, name: str = "rita", **how: tuple[int, int]) -> Page:
-        return self.of(factories.user(*REVIEWER, username=name), **how)
+    def of_reviewer(self, name: str = "rita") -> Page:
+        return self.of(factories.user(*REVIEWER, username=name))
 
 
 def opened(page: Page, address: str) -> Page:
@@ -50,6 +54,21 @@ def opened(page: Page, address: str) -> Page:
     page.goto(address)
     expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
     return page
+
+
+def act_address(client: Client, item: ReviewItem, act: str = "decide") -> str:
+    """Where the item's page posts to, with the pass that it hands out."""
+    page = client.get(reverse("review:item", args=[item.pk])).content.decode()
+    found = re.search(rf'hx-post="([^"]*/{act}/[^"]*)"', page)
+    assert found, f"the page does not offer to {act}"
+    return found[1].replace("&amp;", "&")
+
+
+def post(client: Client, item: ReviewItem, decision: str, **fields: str) -> HttpResponse:
+    """What the button does, on the item as it is now."""
+    form = {"decision": decision, "fingerprint": item.fingerprint} | fields
+    answer: HttpResponse = client.post(act_address(client, item), form)
+    return answer
 
 
 def work(room: Room) -> None:
