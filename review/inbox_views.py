@@ -154,7 +154,8 @@ def decide_chosen(request: HttpRequest, user: User) -> HttpResponse:
         verdict = Verdict(decision=_decision(request.POST), fingerprint="", reason=_reason(request.POST))
         number, late = decisions.decide_all([each.pk for each in found], verdict, by=user, now=timezone.now())
     except InvalidError as invalid:
-        context = _chosen(found, user) | {"problem": str(invalid)}
+        typed = {"reason": _reason(request.POST), "decision": request.POST.get("decision", "")}
+        context = _chosen(found, user) | {"problem": str(invalid)} | typed
         return render(request, "review/inbox/chosen.html", context, status=REFUSED)
     done = ngettext("Decided %(n)d item: %(how)s.", "Decided %(n)d items: %(how)s.", number)
     messages.success(request, done % {"n": number, "how": verdict.decision.label})
