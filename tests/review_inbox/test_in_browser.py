@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -62,7 +64,7 @@ def test_reject_with_a_reason_and_the_next_item_opens_by_itself(held: Room, rita
     rita.keyboard.press("r")
     rita.get_by_label("Why? The agent is told").fill("No vouchers this month.")
     rita.locator("#act-reject").get_by_role("button", name="Reject").click()
-    expect(rita).to_have_url(lambda address: address.endswith(f"/review/items/{following.pk}/"))
+    expect(rita).to_have_url(re.compile(f"/review/items/{following.pk}/$"))
     expect(rita.get_by_text("Rejected:")).to_be_visible()
     work(held)
     assert held.outcomes() == ["replied"]
@@ -92,28 +94,22 @@ def test_superseded_while_somebody_looks_and_it_leads_to_the_new_one(held: Room,
 
 def test_of_two_reviewers_one_decides_and_the_other_is_told(held: Room, rita: Page, browser: Browser) -> None:
     item = the_item()
-    otto = opened(browser.of_reviewer("otto"), f"/review/items/{item.pk}/")
-    for page in (rita, otto):
-        page.evaluate("document.getElementById('item-standing').removeAttribute('hx-trigger')")
-    rita.keyboard.press("a")
+    rita.route(
+        "**/standing/*", lambda route: route.abort()
+    )  # her line is slow: she sees nothing of what otto does
+    rita.keyboard.press("r")
     expect(rita.get_by_text("You are deciding on this")).to_be_visible()
-    decisions.release(item.pk, by=item_claimer(item), now=timezone.now())
+    decisions.release(item.pk, by=User.objects.get(username="rita"), now=timezone.now())
+    otto = opened(browser.of_reviewer("otto"), f"/review/items/{item.pk}/")
     otto.keyboard.press("a")
     otto.keyboard.press("Enter")
     expect(otto.get_by_text("Approved:")).to_be_visible()
-    rita.get_by_role("button", name="Reject").first.click()
     rita.get_by_label("Why? The agent is told").fill("Too much.")
-    rita.locator("#act-reject [data-decides]").evaluate("button => button.disabled = false")
     rita.locator("#act-reject").get_by_role("button", name="Reject").click()
     expect(rita.get_by_role("alert")).to_contain_text("otto decided on this already: approve.")
     expect(rita.get_by_label("Why? The agent is told")).to_have_value("Too much.")
     work(held)
     assert sum("voucher of" in text for text in held.accepted()) == 1
-
-
-def item_claimer(item: ReviewItem):  # noqa: ANN201
-    item.refresh_from_db()
-    return item.claimed_by
 
 
 def test_claim_of_somebody_else_is_seen_at_once(held: Room, rita: Page) -> None:
