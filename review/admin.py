@@ -86,25 +86,7 @@ class ReviewItemAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
         "fingerprint",
         "bulk_key",
     )
-    readonly_fields = (
-        "in_inbox",
-        "kind_badge",
-        "state",
-        "risk_badge",
-        "tenant_link",
-        "thread",
-        "turn_link",
-        "message_link",
-        "proposal_json",
-        "why_shown",
-        "context_json",
-        "created",
-        "due",
-        "claim_ends",
-        "decided_json",
-        "ended",
-        "successor",
-    )
+    readonly_fields = fields
 
     kind_badge = badge_column("kind", _("kind"), KIND)
     state = badge_column("status", _("status"), STATUS)

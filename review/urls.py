@@ -1,6 +1,6 @@
 from django.urls import path
 
-from review import inbox_views, takeover_views, views
+from review import inbox_views, item_views, takeover_views, views
 from review.strip import strip
 
 app_name = "review"
@@ -12,11 +12,11 @@ urlpatterns = [
     path("items/open/", inbox_views.number_open, name="number_open"),
     path("items/chosen/", inbox_views.chosen, name="chosen"),
     path("items/decide/", inbox_views.decide_chosen, name="decide_chosen"),
-    path("items/<int:item_id>/", inbox_views.item, name="item"),
-    path("items/<int:item_id>/standing/", inbox_views.item_standing, name="item_standing"),
-    path("items/<int:item_id>/claim/", inbox_views.claim, name="claim"),
-    path("items/<int:item_id>/release/", inbox_views.release, name="release"),
-    path("items/<int:item_id>/decide/", inbox_views.decide, name="decide"),
+    path("items/<int:item_id>/", item_views.item, name="item"),
+    path("items/<int:item_id>/standing/", item_views.item_standing, name="item_standing"),
+    path("items/<int:item_id>/claim/", item_views.claim, name="claim"),
+    path("items/<int:item_id>/release/", item_views.release, name="release"),
+    path("items/<int:item_id>/decide/", item_views.decide, name="decide"),
     path("cases.jsonl", inbox_views.cases, name="cases"),
     path("conversations/", views.conversations, name="conversations"),
     path("conversations/rows/", views.rows, name="rows"),

@@ -77,7 +77,7 @@ def test_auditor_downloads_the_cases_streamed_and_that_is_recorded(
     monkeypatch.setattr("review.cases.CHUNK", 2)
     made = [decided() for _ in range(3)]
     answer = auditor.get(reverse("review:cases"), {"kind": made[0].kind})
-    lines = b"".join(answer).decode().splitlines()  # type: ignore[arg-type]
+    lines = b"".join(answer).decode().splitlines()
     assert [json.loads(line)["id"] for line in lines] == [item.pk for item in made]
     assert ".jsonl" in answer.headers["Content-Disposition"]
     entry = AuditEntry.objects.get(action="review_item.exported")
