@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -28,7 +29,6 @@ DONE = {
     ReviewDecision.EDIT: gettext_lazy("Approved with changes: %(contact)s"),
     ReviewDecision.REJECT: gettext_lazy("Rejected: %(contact)s"),
     ReviewDecision.ANSWER: gettext_lazy("Your answer goes out: %(contact)s"),
-    ReviewDecision.TAKE_OVER: gettext_lazy("You answer now: %(contact)s"),
     ReviewDecision.REQUEUE: gettext_lazy("It is tried again: %(contact)s"),
     ReviewDecision.MARK_DELIVERED: gettext_lazy("Marked as delivered: %(contact)s"),
     ReviewDecision.SEND_AGAIN: gettext_lazy("It is sent again: %(contact)s"),
@@ -76,7 +76,10 @@ def release(request: HttpRequest, user: User, found: ReviewItem, reading_pass: s
 
 @item_act
 def decide(request: HttpRequest, user: User, found: ReviewItem, reading_pass: str) -> HttpResponse:
-    """Leads to the next item; where it was refused, what was typed stays and the page says why."""
+    """Leads to the next item, or to the conversation that is one's own now.
+
+    Where it was refused, what was typed stays and the page says why.
+    """
     try:
         verdict = _verdict(request.POST, found)
         decisions.decide(found.pk, verdict, by=user, now=timezone.now())
@@ -84,6 +87,9 @@ def decide(request: HttpRequest, user: User, found: ReviewItem, reading_pass: st
         return _acted(request, user, found, reading_pass, str(late), LATE)
     except InvalidError as invalid:
         return _acted(request, user, found, reading_pass, str(invalid), REFUSED)
+    if verdict.decision is ReviewDecision.TAKE_OVER:
+        there = reverse("review:conversation", args=[found.conversation_id])
+        return HttpResponse(headers={"HX-Redirect": there})
     contact = found.conversation.contact
     messages.success(request, DONE[verdict.decision] % {"contact": contact.name or contact.address})
     return inbox_pane.to_next(request, user, found.pk)

@@ -42,6 +42,7 @@ CODES: dict[str, Text] = {
     Code.REVIEW_REQUIRED: _("The tool may only run with a person's approval."),
     Code.REVIEW_RULE: _("A risk rule of the agent holds it until a person has decided."),
     Code.REVIEW_SUPERVISED: _("The agent is supervised: a person reads its answers first."),
+    Code.REVIEW_SWITCH: _("A switch lets this only through with a person's approval."),
     Code.REVIEW_SUPERSEDED: _("What it rested on changed before anybody decided."),
     Code.REVIEW_REJECTED: _("A person rejected one answer after the other."),
     Code.REVIEW_ANSWERED: _("A person answered in the agent's place."),

@@ -139,6 +139,17 @@ def test_keys_walk_the_list_select_search_and_explain_themselves(browser: Browse
     expect(dialog).to_be_hidden()
 
 
+def test_keys_walk_the_conversations_too(browser: Browser) -> None:
+    newest = factories.review_item().conversation
+    page = opened(browser.of_reviewer(), "/review/conversations/")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=newest.contact.name)).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys").get_by_text("Search")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keys").get_by_text("Select the row")).to_be_hidden()
+
+
 def test_live_rows_come_and_go_and_selection_and_focus_stay(browser: Browser) -> None:
     kept, gone = (factories.review_item(kind="policy", risk="low", bulk_key="same") for _ in range(2))
     page = opened(browser.of_reviewer(), "/review/")
