@@ -105,7 +105,7 @@ def cases(request: HttpRequest, user: User) -> HttpResponseBase:
 
 def _chosen(found: list[ReviewItem], user: User) -> dict[str, Any]:
     alike = decisions.are_alike(found)
-    offered = [each for each in items.BULK if alike and each in items.offered(found[0].kind)]
+    offered = [each for each in items.BULK if alike and each in items.offered(found[0].kind, user)]
     return {"chosen": found, "alike": alike, "offered": offered, "may_decide": may_decide(user)}
 
 

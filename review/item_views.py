@@ -43,7 +43,7 @@ def item(request: HttpRequest, user: User, found: ReviewItem) -> HttpResponse:
     header = open_conversation(found.conversation_id, by=user, now=now)
     reading_pass = passes.issue(found.conversation_id, user.pk)
     context = {
-        "shown": items.shown(found),
+        "shown": items.shown(found, reader=user),
         "header": header,
         "transcript": transcripts.latest(found.conversation_id, now=now) if may_open_console(user) else None,
         "topic": conversation_topic(found.conversation_id),
@@ -81,7 +81,7 @@ def decide(request: HttpRequest, user: User, found: ReviewItem, reading_pass: st
     Where it was refused, what was typed stays and the page says why.
     """
     try:
-        verdict = _verdict(request.POST, found)
+        verdict = _verdict(request.POST, found, user)
         decisions.decide(found.pk, verdict, by=user, now=timezone.now())
     except LateError as late:
         return _acted(request, user, found, reading_pass, str(late), LATE)
@@ -118,9 +118,11 @@ def _acted(
     return render(request, "review/inbox/acted.html", context | {"problem": problem}, status=status)
 
 
-def _verdict(sent: QueryDict, found: ReviewItem) -> Verdict:
+def _verdict(sent: QueryDict, found: ReviewItem, user: User) -> Verdict:
     """Raises `InvalidError`."""
     wanted = decision(sent)
+    if wanted not in items.offered(found.kind, user):
+        raise InvalidError(_("This cannot be decided so."))
     is_changed_call = wanted is ReviewDecision.EDIT and "tool" in found.proposal
     filled_in = {name: given.text(sent, name) for name in sent if name.startswith(PREFIX)}
     written = given.text(sent, "arguments")

@@ -8,14 +8,14 @@ from django.contrib.auth.models import User
 
 from conversations.access import visible
 from pipeline.admin.configuration import InForce, in_force
-from review.decisions import OFFERED, PERFORM
+from review.access import DECIDE_REVIEW, TAKE_OVER
+from review.decisions import OFFERED
 from review.models import APPROVALS, ReviewDecision, ReviewItem, ReviewStatus
 from review.proposals import Argument, Difference, arguments, as_json, difference
 from review.queries.open_reviews import open_reviews
 
 BULK = (ReviewDecision.APPROVE, ReviewDecision.REJECT, ReviewDecision.REQUEUE, ReviewDecision.DISMISS)
 """What can be decided on many items at once: nothing that needs a text of its own."""
-DECIDE = "review.decide_reviewitem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def standing(item: ReviewItem, *, reader: User, now: datetime) -> Standing:
         is_overdue=is_open and item.due_at <= now,
         claimed_by=item.claimed_by.get_username() if is_claimed and item.claimed_by else "",
         is_mine=is_claimed and item.claimed_by_id == reader.pk,
-        may_decide=reader.has_perm(DECIDE),
+        may_decide=reader.has_perm(DECIDE_REVIEW),
         newer=item.context.get("newer", ()),
         configuration=_changed_configuration(item) if is_open else None,
         successor=_successor(item) if item.status == ReviewStatus.SUPERSEDED else None,
@@ -102,13 +102,13 @@ def _successor(item: ReviewItem) -> int | None:
     return next((review.id for review in open_reviews(item.conversation_id) if review.id > item.pk), None)
 
 
-def shown(item: ReviewItem) -> Shown:
+def shown(item: ReviewItem, *, reader: User) -> Shown:
     before = item.supersedes.order_by("-pk").first()
     return Shown(
         item=item,
         arguments=arguments(item.proposal) if "tool" in item.proposal else (),
         arguments_json=as_json(item.proposal),
-        offered=offered(item.kind),
+        offered=offered(item.kind, reader),
         difference=_made_by_decision(item),
         before=before,
         since_before=difference(before.proposal, item.proposal) if before else Difference(),
@@ -120,6 +120,7 @@ def _made_by_decision(item: ReviewItem) -> Difference:
     return difference(item.proposal, item.decided or {}) if is_edited else Difference()
 
 
-def offered(kind: str) -> list[ReviewDecision]:
-    """What can be decided on this kind here."""
-    return [decision for decision in OFFERED[kind] if decision in PERFORM]
+def offered(kind: str, reader: User) -> list[ReviewDecision]:
+    """What this reader can decide on this kind."""
+    may_take_over = reader.has_perm(TAKE_OVER)
+    return [each for each in OFFERED[kind] if may_take_over or each is not ReviewDecision.TAKE_OVER]

@@ -20,7 +20,13 @@ from tests import factories
 from tests.engine_room import Room
 from tests.live.test_in_browser import WAIT_MS, Site
 
-REVIEWER = ("view_conversation", "view_turn", "view_reviewitem", "decide_reviewitem")
+REVIEWER = (
+    "view_conversation",
+    "view_turn",
+    "view_reviewitem",
+    "decide_reviewitem",
+    "take_over_conversation",
+)
 AUDITOR = ("view_conversation", "view_turn", "view_reviewitem", "export_reviewitem")
 WIDE = (1280, 800)
 NARROW = (390, 844)

@@ -192,6 +192,21 @@ def test_what_cannot_be_carried_out_is_said_and_changes_nothing(reviewer: Client
 
 
 @pytest.mark.django_db
+def test_take_over_needs_its_own_right_and_leads_to_the_conversation(reviewer: Client) -> None:
+    item = factories.review_item(kind="policy")
+    answer = post(reviewer, item, "take_over", reason="A delicate matter.")
+    assert answer.headers["HX-Redirect"] == f"/review/conversations/{item.conversation_id}/"
+    item.conversation.refresh_from_db()
+    assert item.conversation.owner_kind == "person"
+
+    other = factories.review_item(kind="policy")
+    client = Client()
+    client.force_login(factories.user("view_reviewitem", "decide_reviewitem"))
+    assert 'id="act-take_over"' not in page_of(client, other)
+    assert post(client, other, "take_over", reason="x").status_code == 422
+
+
+@pytest.mark.django_db
 def test_filters_stay_from_item_to_item(reviewer: Client) -> None:
     first = factories.review_item(kind="policy")
     factories.review_item()

@@ -24,11 +24,14 @@
     return true;
   }
 
+  const focusFirst = (opened) => opened?.querySelector('input[type="text"], input:checked')?.focus();
+
   function press(key) {
     const element = [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key && isShown(each));
     if (!element || element.disabled) return false;
     if (element.matches("input, textarea")) element.focus();
     else element.click();
+    focusFirst(element.closest("details[open]")); // before the next key comes, and not only when it says that it is open
     return true;
   }
 
