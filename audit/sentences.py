@@ -82,6 +82,7 @@ SENTENCES: dict[str, Text] = {
     "review_item.dismiss": gettext_lazy("%(actor)s dismissed %(object)s"),
     "review_item.edit": gettext_lazy("%(actor)s approved %(object)s with changes"),
     "review_item.expired": gettext_lazy("%(object)s expired, and the agent's default was carried out"),
+    "review_item.exported": gettext_lazy("%(actor)s exported decided cases"),
     "review_item.mark_delivered": gettext_lazy("%(actor)s settled %(object)s: the answer was delivered"),
     "review_item.reject": gettext_lazy("%(actor)s rejected %(object)s"),
     "review_item.released": gettext_lazy("%(actor)s left %(object)s to others"),

@@ -83,6 +83,9 @@ class Desk(Protocol):
     def expire(self, *, now: datetime, limit: int) -> int:
         """Decide what nobody decided in time as its agent's default says; their number. A transaction for each."""
 
+    def open_count(self) -> int:
+        """How many requests wait for a person."""
+
 
 @cache
 def desk() -> Desk:

@@ -21,7 +21,9 @@ VIEW_CONVERSATION = "conversations.view_conversation"
 VIEW_TURN = "pipeline.view_turn"
 TAKE_OVER = "conversations.take_over_conversation"
 ADD_NOTE = "conversations.add_note"
-VIEW_REVIEWS = "review.view_reviewitem"
+VIEW_REVIEW = "review.view_reviewitem"
+DECIDE_REVIEW = "review.decide_reviewitem"
+EXPORT_REVIEW = "review.export_reviewitem"
 CONVERSATION_TOPIC = re.compile(r"conversation\.\d{1,18}")
 
 
@@ -33,10 +35,21 @@ def may_open_console(visitor: Visitor) -> bool:
     return is_staff(visitor) and visitor.has_perm(VIEW_CONVERSATION)
 
 
+def may_open_inbox(visitor: Visitor) -> bool:
+    return is_staff(visitor) and visitor.has_perm(VIEW_REVIEW)
+
+
+def may_decide(visitor: Visitor) -> bool:
+    return may_open_inbox(visitor) and visitor.has_perm(DECIDE_REVIEW)
+
+
+def may_export(visitor: Visitor) -> bool:
+    return may_open_inbox(visitor) and visitor.has_perm(EXPORT_REVIEW)
+
+
 def may_watch_anything(visitor: Visitor) -> bool:
-    return is_staff(visitor) and (
-        visitor.has_perm(VIEW_CONVERSATION) or visitor.has_perm(VIEW_TURN) or may_watch(visitor)
-    )
+    has_right = any(map(visitor.has_perm, (VIEW_CONVERSATION, VIEW_TURN, VIEW_REVIEW)))
+    return is_staff(visitor) and (has_right or may_watch(visitor))
 
 
 def may_see_conversation(user: User, conversation_id: int) -> bool:
@@ -54,10 +67,10 @@ def watchable(visitor: Visitor, topics: Iterable[str]) -> set[str]:
 def _has_right(user: User, topic: str) -> bool:
     if topic == SWITCHES:
         return may_watch(user)
+    if topic == REVIEWS:
+        return user.has_perm(VIEW_REVIEW)
     if topic == DASHBOARD:
         return user.has_perm(VIEW_TURN) or user.has_perm(VIEW_CONVERSATION)
-    if topic == REVIEWS:
-        return user.has_perm(VIEW_REVIEWS)
     return bool(CONVERSATION_TOPIC.fullmatch(topic)) and user.has_perm(VIEW_CONVERSATION)
 
 

@@ -84,14 +84,16 @@ class Verdict:
 
 
 def claim(item_id: int, *, by: User, now: datetime) -> ReviewItem:
-    """Keep it for this person for `CLAIM`; claiming again keeps it longer. Raises `LateError`."""
+    """Keep it for this person for `CLAIM`; claiming again keeps it longer, unrecorded. Raises `LateError`."""
     with transaction.atomic():
+        was_mine = ReviewItem.objects.filter(pk=item_id, claimed_by=by, claim_expires_at__gt=now).exists()
         free = Q(claimed_by__isnull=True) | Q(claimed_by=by) | Q(claim_expires_at__lte=now)
         claimable = ReviewItem.objects.filter(free, pk=item_id, status=ReviewStatus.OPEN)
         is_mine = claimable.update(claimed_by=by, claim_expires_at=now + CLAIM)
         item = ReviewItem.objects.select_related("claimed_by", "decided_by").get(pk=item_id)
         if is_mine:
-            _record(item, "review_item.claimed", by, "", now)
+            if not was_mine:
+                _record(item, "review_item.claimed", by, "", now)
             _announce(item)
             return item
     raise LateError(_lateness(item, by, now) or _("Somebody else was faster."))
@@ -126,7 +128,7 @@ def decide_all(
     Returns the number decided, and why the others were late. Raises `InvalidError` when they are not alike.
     """
     items = list(ReviewItem.objects.filter(pk__in=item_ids).order_by("due_at", "pk"))
-    if any(item.risk != Risk.LOW for item in items) or len({item.bulk_key for item in items}) != 1:
+    if not are_alike(items):
         raise InvalidError(_("Only identical proposals of low risk can be decided together."))
     late: list[str] = []
     for item in items:
@@ -135,6 +137,11 @@ def decide_all(
         except LateError as error:
             late.append(str(error))
     return len(items) - len(late), late
+
+
+def are_alike(items: Sequence[ReviewItem]) -> bool:
+    """Whether these may be decided together."""
+    return all(item.risk == Risk.LOW for item in items) and len({item.bulk_key for item in items}) == 1
 
 
 def _for(item: ReviewItem, verdict: Verdict) -> Verdict:

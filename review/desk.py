@@ -49,6 +49,9 @@ class ReviewDesk:
     def expire(self, *, now: datetime, limit: int) -> int:
         return expiry.expire(now=now, limit=limit)
 
+    def open_count(self) -> int:
+        return ReviewItem.objects.filter(status=ReviewStatus.OPEN).count()
+
 
 def _homes(conversation_ids: Collection[int]) -> dict[int, tuple[int, int]]:
     """Of each conversation, its tenant and how many minutes people have there."""

@@ -1,14 +1,26 @@
 from django.urls import path
 
-from review import takeover_views, views
+from review import inbox_views, item_views, takeover_views, views
 from review.strip import strip
 
 app_name = "review"
 urlpatterns = [
-    path("", views.conversations, name="conversations"),
+    path("", inbox_views.inbox, name="inbox"),
     path("strip/", strip, name="strip"),
-    path("rows/", views.rows, name="rows"),
-    path("rows/more/", views.more_rows, name="more_rows"),
+    path("items/rows/", inbox_views.rows, name="inbox_rows"),
+    path("items/rows/more/", inbox_views.more_rows, name="more_inbox_rows"),
+    path("items/open/", inbox_views.number_open, name="number_open"),
+    path("items/chosen/", inbox_views.chosen, name="chosen"),
+    path("items/decide/", inbox_views.decide_chosen, name="decide_chosen"),
+    path("items/<int:item_id>/", item_views.item, name="item"),
+    path("items/<int:item_id>/standing/", item_views.item_standing, name="item_standing"),
+    path("items/<int:item_id>/claim/", item_views.claim, name="claim"),
+    path("items/<int:item_id>/release/", item_views.release, name="release"),
+    path("items/<int:item_id>/decide/", item_views.decide, name="decide"),
+    path("cases.jsonl", inbox_views.cases, name="cases"),
+    path("conversations/", views.conversations, name="conversations"),
+    path("conversations/rows/", views.rows, name="rows"),
+    path("conversations/rows/more/", views.more_rows, name="more_rows"),
     path("conversations/<int:conversation_id>/", views.conversation, name="conversation"),
     path("conversations/<int:conversation_id>/transcript/", views.transcript, name="transcript"),
     path("conversations/<int:conversation_id>/transcript/earlier/", views.earlier, name="earlier"),

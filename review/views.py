@@ -14,6 +14,7 @@ from conversations.live import conversation_topic
 from conversations.models import Conversation, Message, Owner
 from conversations.queries import channel_slugs
 from review import passes
+from review.given import number
 from review.guards import conversation_page, staff_page
 from review.operations import open_conversation
 from review.queries import conversation_list
@@ -35,7 +36,7 @@ def conversations(request: HttpRequest, user: User) -> HttpResponse:
 def rows(request: HttpRequest, user: User) -> HttpResponse:
     """The rows down to `since`, or the first page."""
     since = Cursor.parse(request.GET.get("since", ""))
-    context = _rows(request, user, since) | {"selected": _number(request.GET, "selected")}
+    context = _rows(request, user, since) | {"selected": number(request.GET, "selected")}
     has_moved = since is None or context["page"].end != since
     return render(request, "review/rows_refreshed.html", context | {"has_moved": has_moved})
 
@@ -47,7 +48,7 @@ def more_rows(request: HttpRequest, user: User) -> HttpResponse:
         return HttpResponseBadRequest("`after` is no place in the list")
     page = conversation_list.after(cursor, _filters(request.GET, user), now=timezone.now())
     return render(
-        request, "review/rows_more.html", {"page": page, "selected": _number(request.GET, "selected")}
+        request, "review/rows_more.html", {"page": page, "selected": number(request.GET, "selected")}
     )
 
 
@@ -66,7 +67,7 @@ def conversation(request: HttpRequest, user: User, conversation_id: int) -> Http
 
 @conversation_page
 def transcript(request: HttpRequest, conversation_id: int, reading_pass: str) -> HttpResponse:
-    since = _number(request.GET, "since")
+    since = number(request.GET, "since")
     shown = transcripts.latest(conversation_id, since=since, now=timezone.now())
     context = _transcript(shown, reading_pass) | {"has_moved": shown.first_id != since}
     return render(request, "review/transcript_refreshed.html", context)
@@ -75,7 +76,7 @@ def transcript(request: HttpRequest, conversation_id: int, reading_pass: str) ->
 @conversation_page
 def earlier(request: HttpRequest, conversation_id: int, reading_pass: str) -> HttpResponse:
     try:
-        shown = transcripts.earlier(conversation_id, _number(request.GET, "before") or 0, now=timezone.now())
+        shown = transcripts.earlier(conversation_id, number(request.GET, "before") or 0, now=timezone.now())
     except Message.DoesNotExist as error:
         raise Http404 from error
     return render(request, "review/transcript_earlier.html", _transcript(shown, reading_pass))
@@ -115,8 +116,3 @@ def _filters(query: QueryDict, user: User) -> Filters:
         reader_id=user.pk,
         tenants=tenant_ids(user),
     )
-
-
-def _number(query: QueryDict, name: str) -> int | None:
-    text = query.get(name, "")
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else None

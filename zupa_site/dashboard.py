@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
@@ -20,6 +21,7 @@ from pipeline.health.figures import Figures, read, scope_of
 from pipeline.health.problem import Problem, Subject
 from pipeline.health.problems import problems
 from pipeline.models import Breaker, HousekeepingRun, Mailbox, Outcome, ProcessedEvent, Switch, Turn, Worker
+from review import health
 
 FRAGMENT = "admin/dashboard/fragment.html"
 PLACES = {
@@ -66,9 +68,12 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     assert isinstance(request.user, User)  # the admin lets nobody else in
     now = timezone.now()
     figures = read(now, scope_of(request.user))
+    reviews = health.waiting(request.user)
+    found = [*problems(figures), *health.problems(reviews, now=now)]
     return {
         "figures": figures,
-        "problems": [(problem, _place(problem)) for problem in problems(figures)],
+        "problems": [(problem, _place(problem)) for problem in found],
+        "reviews": reviews,
         "outcome_bars": outcome_bars(figures.outcomes or {}),
         "places": {subject.value: list_address(*place) for subject, place in PLACES.items()},
         "hint": _hint(figures, request.user),
@@ -96,6 +101,8 @@ def _bar(outcome: Outcome, number: int, total: int) -> OutcomeBar:
 
 
 def _place(problem: Problem) -> str:
+    if problem.subject is Subject.REVIEWS:
+        return reverse("review:inbox")
     model, query = PLACES[problem.subject]
     return page_address(model, problem.record) if problem.record else list_address(model, query)
 

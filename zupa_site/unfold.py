@@ -106,6 +106,7 @@ NAVIGATION = [
             _item(_("Unknown sends"), "unknown_document", "conversations", "message", UNKNOWN_SENDS),
             _item(_("Contacts"), "person", "conversations", "contact"),
             _item(_("Sessions"), "history_toggle_off", "conversations", "session"),
+            _item(_("Review items"), "rule", "review", "reviewitem"),
             _item(_("Notes"), "sticky_note_2", "conversations", "note"),
             _item(_("Attachments"), "attach_file", "conversations", "attachment"),
         ],

@@ -1,3 +1,4 @@
+import json
 from string import Template
 from typing import Any
 
@@ -5,9 +6,12 @@ from django import forms
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from audit.staff.base import EmptyState
 from audit.staff.filters import RecordFilter
@@ -15,6 +19,50 @@ from audit.staff.show import EMPTY
 from conversations.admin.base import ConfigurationAdmin
 from conversations.models import Agent, Tenant
 from pipeline.agents import registry
+from pipeline.policies import risk
+
+EXAMPLES = {
+    "tool": '{"on": "tool", "tool": "request_refund", "argument": "amount", "operator": ">", "value": 100}',
+    "language": '{"on": "language", "not_in": ["en", "pt"]}',
+    "confidence": '{"on": "confidence", "below": 0.6}',
+}
+
+
+class RulesField(forms.JSONField):
+    """Risk rules, a rule a line, so that people can read them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, list):
+            return super().prepare_value(value)
+        rules = ",\n".join(f"  {json.dumps(rule, ensure_ascii=False)}" for rule in value)
+        return f"[\n{rules}\n]" if rules else "[]"
+
+    def clean(self, value: Any) -> Any:
+        rules = super().clean(value)
+        if rules in self.empty_values:
+            return []
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+            raise forms.ValidationError(_("This must be a list of rules: [{…}, {…}]."))
+        try:
+            risk.parse(rules)
+        except ValidationError as error:
+            raise forms.ValidationError([_problem(each) for each in error.errors()]) from error
+        return rules
+
+
+def _rules_help() -> str:
+    text = gettext(
+        "What waits for a person: a JSON list of rules (docs/review.md). About a tool's call: %(tool)s; about an "
+        "answer, by what it answers to: %(language)s; or by how sure the model was: %(confidence)s."
+    )
+    return text % EXAMPLES
+
+
+def _problem(error: ErrorDetails) -> str:
+    """Which rule, where in it, and what."""
+    number, *where = error["loc"]
+    words = {"number": int(number) + 1, "where": ".".join(map(str, where)) or "–", "what": error["msg"]}
+    return gettext("Rule %(number)d: %(where)s: %(what)s.") % words
 
 
 class AgentForm(forms.ModelForm[Agent]):
@@ -27,11 +75,19 @@ class AgentForm(forms.ModelForm[Agent]):
         help_text=_("What this agent may do. Tools come from the agent_tools modules of the installed apps."),
     )
 
+    risk_rules = RulesField(
+        label=_("Risk rules"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false", "class": "zupa-code"}),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         tools = self.fields.get("allowed_tools")
         if isinstance(tools, forms.MultipleChoiceField):
             tools.choices = self._tools()
+        if "risk_rules" in self.fields:
+            self.fields["risk_rules"].help_text = _rules_help()
 
     def clean_tenant(self) -> Tenant:
         tenant: Tenant = self.cleaned_data["tenant"]
@@ -81,7 +137,7 @@ class AgentAdmin(ConfigurationAdmin):
         (_("What it may do"), {"fields": ("allowed_tools", "max_tool_iterations")}),
         (
             _("What people decide"),
-            {"fields": ("mode", "review_minutes", "review_default")},
+            {"fields": ("mode", "risk_rules", "review_minutes", "review_default")},
         ),
         (_("When a person has taken over"), {"fields": ("takeover_idle_minutes", "takeover_idle_policy")}),
         (_("Pace"), {"fields": ("burst_window_s", "session_idle_minutes", "rate_limit_per_minute")}),

@@ -22,6 +22,7 @@ class Subject(StrEnum):
     HOUSEKEEPING = "housekeeping"
     SHED = "shed"
     RATE_LIMITED = "rate_limited"
+    REVIEWS = "reviews"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

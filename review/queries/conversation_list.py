@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from conversations.models import Conversation, Delivery, Message, Owner
 from pipeline.models import EventStatus, ProcessedEvent, Turn, TurnStatus
+from review.models import ReviewItem, ReviewStatus
 
 PROBLEM_WINDOW = timedelta(days=7)
 """A problem older than this is history: the admin has it, the list no longer points at it."""
@@ -78,6 +79,7 @@ class ConversationRow:
     waiting: int
     is_running: bool
     has_problem: bool
+    waits_for_person: bool
 
     @property
     def cursor(self) -> Cursor:
@@ -178,6 +180,7 @@ def _described(found: QuerySet[Conversation], now: datetime) -> QuerySet[Convers
         ),
         is_running=Exists(Turn.objects.filter(same, status=TurnStatus.RUNNING)),
         has_problem=Exists(_unsent(now).filter(same)) | Exists(_failed_turns(now).filter(same)),
+        waits_for_person=Exists(ReviewItem.objects.filter(same, status=ReviewStatus.OPEN)),
     )
 
 
@@ -198,4 +201,5 @@ def _row(row: Mapping[str, Any], reader_id: int) -> ConversationRow:
         waiting=row["waiting"],
         is_running=row["is_running"],
         has_problem=row["has_problem"],
+        waits_for_person=row["waits_for_person"],
     )

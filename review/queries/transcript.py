@@ -1,7 +1,7 @@
 """One conversation as a reader sees it: what was said, what failed, what waits, what runs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from heapq import merge
 from itertools import pairwise
@@ -23,6 +23,7 @@ from conversations.queries import (
     said_at,
 )
 from pipeline.models import EventStatus, ProcessedEvent, Turn, TurnStatus
+from review.queries.open_reviews import OpenReview, open_reviews
 
 MESSAGES_A_PAGE = 50
 MOST_MESSAGES = 300
@@ -96,12 +97,13 @@ Entry = Bubble | Day | SessionEnd | Aside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """An event without an outcome yet."""
+    """An event without an outcome yet. `is_held`: a person must decide first."""
 
     id: int
     text: str
     at: datetime
     is_processing: bool
+    is_held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,7 @@ class Transcript:
     has_earlier: bool
     waiting: Sequence[Waiting] = ()
     running: Running | None = None
+    reviews: Sequence[OpenReview] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -145,7 +148,8 @@ def latest(conversation_id: int, *, now: datetime, since: int | None = None) -> 
     running, failed = _turns(conversation_id, _reach(page), until=None, now=now)
     waiting, unanswered = _events(conversation_id, _reach(page), until=None)
     notes = _notes(conversation_id, _reach(page), until=None)
-    return _transcript(header, page, [*failed, *unanswered, *notes], waiting, running)
+    shown = _transcript(header, page, [*failed, *unanswered, *notes], waiting, running)
+    return replace(shown, reviews=open_reviews(conversation_id))
 
 
 def earlier(conversation_id: int, message_id: int, *, now: datetime) -> Transcript:
@@ -223,8 +227,13 @@ def _note(note: Note) -> NoteLeft:
 
 
 def _waiting(event: ProcessedEvent) -> Waiting:
-    is_processing = event.status == EventStatus.PROCESSING
-    return Waiting(id=event.pk, text=_text(event), at=event.received_at, is_processing=is_processing)
+    return Waiting(
+        id=event.pk,
+        text=_text(event),
+        at=event.received_at,
+        is_processing=event.status == EventStatus.PROCESSING,
+        is_held=event.status == EventStatus.HELD,
+    )
 
 
 def _unanswered(event: ProcessedEvent) -> Unanswered:

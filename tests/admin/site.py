@@ -41,6 +41,7 @@ from pipeline.models import (
     Turn,
     Worker,
 )
+from review.models import ReviewItem
 from tests import factories
 
 MODELS: list[type[Model]] = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -112,6 +113,7 @@ MAKERS: dict[type[Model], Callable[[], Model]] = {
     Message: factories.outbound,
     Note: factories.note,
     ProcessedEvent: _event,
+    ReviewItem: factories.review_item,
     QueuedTask: lambda: QueuedTask.objects.create(queue="zupa", payload="-"),
     Session: factories.session,
     StaffScope: lambda: factories.staff_scope(factories.user(), factories.tenant()),

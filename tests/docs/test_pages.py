@@ -11,6 +11,7 @@ from audit.sentences import SENTENCES
 from conversations.models import Delivery
 from pipeline.models import BreakerState, EventStatus, Outcome, StepStatus, TurnStatus
 from pipeline.policies.errors import Code
+from review.models import ReviewDecision, ReviewKind
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -37,6 +38,12 @@ def test_every_error_code_is_explained_once() -> None:
 def test_every_state_is_explained_in_its_order(enum: type[TextChoices]) -> None:
     module = "conversations" if enum is Delivery else "pipeline"
     page = section((DOCS / "states.md").read_text(), f"(`{module}.models.{enum.__name__}`)")
+    assert first_cells(page) == enum.values
+
+
+@pytest.mark.parametrize("enum", [ReviewKind, ReviewDecision])
+def test_review_page_explains_every_kind_and_decision_in_its_order(enum: type[TextChoices]) -> None:
+    page = section((DOCS / "review.md").read_text(), f"(`review.models.{enum.__name__}`)")
     assert first_cells(page) == enum.values
 
 

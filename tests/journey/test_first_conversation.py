@@ -28,7 +28,7 @@ def staff(chromium: Browser, system: System) -> Iterator[Page]:
     )
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
-    page.goto("/review/")
+    page.goto("/review/conversations/")
     yield page
     context.close()
 
@@ -45,7 +45,7 @@ def sign_in(page: Page, system: System) -> None:
     page.locator("[name=username]").fill(system.demo["admin"]["username"])
     page.locator("[name=password]").fill(system.demo["admin"]["password"])
     page.get_by_role("button", name="Log in").click()
-    expect(page).to_have_url(f"{system.url}/review/")
+    expect(page).to_have_url(f"{system.url}/review/conversations/")
     expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
 
 

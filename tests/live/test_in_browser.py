@@ -153,23 +153,23 @@ def test_page_recovers_by_itself_from_an_outage_and_catches_up(site: Site, windo
 
 def test_list_shows_a_new_conversation_by_itself_and_filters_as_one_types(window: BrowserContext) -> None:
     page = window.new_page()
-    page.goto("/review/")
+    page.goto("/review/conversations/")
     expect(page.get_by_text("No conversations yet")).to_be_visible()
     say(factories.conversation(contact=factories.contact(name="Helena")), "Hello")
     expect(page.get_by_role("link", name="Helena")).to_be_visible(timeout=WAIT_MS)
     page.get_by_role("searchbox").fill("Igor")
     expect(page.get_by_text("No conversation matches")).to_be_visible(timeout=WAIT_MS)
-    assert page.url.endswith("/review/?q=Igor")
+    assert page.url.endswith("/review/conversations/?q=Igor")
 
 
 def test_narrow_screen_goes_from_list_to_conversation_and_back(window: BrowserContext) -> None:
     conversation = factories.conversation(contact=factories.contact(name="Helena"))
     page = window.new_page()
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto("/review/")
+    page.goto("/review/conversations/")
     page.get_by_role("link", name="Helena").click()
     expect(page.get_by_role("heading", name="Helena")).to_be_visible()
     expect(page.get_by_role("searchbox")).to_be_hidden()
     page.get_by_role("link", name="Back to the list").click()
-    expect(page).to_have_url(f"{page.url.split('/review/')[0]}/review/")
+    expect(page).to_have_url(f"{page.url.split('/review/')[0]}/review/conversations/")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), conversation.pk

@@ -30,10 +30,10 @@ def test_conversations_send_an_anonymous_visitor_to_the_login(name: str, client:
 
 
 def test_fragment_sends_the_whole_page_to_the_login_and_back(client: Client) -> None:
-    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/review/?q=ana"}
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/review/conversations/?q=ana"}
     response = client.get(reverse("review:rows"), headers=headers)
     assert response.status_code == 401
-    assert response.headers["HX-Redirect"] == "/admin/login/?next=%2Freview%2F%3Fq%3Dana"
+    assert response.headers["HX-Redirect"] == "/admin/login/?next=%2Freview%2Fconversations%2F%3Fq%3Dana"
 
 
 @pytest.mark.django_db

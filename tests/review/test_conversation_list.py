@@ -135,7 +135,7 @@ def test_show_more_brings_the_next_rows(browser_of_reviewer: Client) -> None:
     conversations(ROWS_A_PAGE + 3)
     page = browser_of_reviewer.get(reverse("review:conversations")).content.decode()
     assert page.count("data-row=") == ROWS_A_PAGE
-    more = re.search(r'hx-get="(/review/rows/more/[^"]*)"', page)
+    more = re.search(r'hx-get="(/review/conversations/rows/more/[^"]*)"', page)
     assert more
     rest = browser_of_reviewer.get(more[1].replace("&amp;", "&")).content.decode()
     assert rest.count("data-row=") == 3

@@ -61,7 +61,8 @@ def _channel(environment: Environment, channel: Channel) -> dict[str, str]:
 def as_text(environment: Environment, secrets: DemoSecrets) -> str:
     rows = (
         ("Write as a customer", f"{environment.simulator_url}/"),
-        ("Watch the conversation", f"{environment.public_url}/review/"),
+        ("Decide what waits", f"{environment.public_url}/review/"),
+        ("Watch the conversations", f"{environment.public_url}/review/conversations/"),
         ("Admin", f"{environment.public_url}/admin/"),
         ("Log in as", f"admin / {secrets.admin_password}"),
         ("or", f"reviewer / {secrets.reviewer_password}"),

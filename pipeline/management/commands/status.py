@@ -36,6 +36,7 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"events    {events['total']} in all, {events['without_outcome']} without an outcome"
     yield f"outcomes  {_counted(facts['outcomes'])}"
     yield f"outbox    {_counted(facts['outbox'])}"
+    yield f"reviews   {facts['reviews_open']} open"
     for switch in facts["switches"]:
         tool = f" {switch['tool']}" if switch["tool"] else ""
         yield (

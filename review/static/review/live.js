@@ -9,7 +9,7 @@
   const SHORTEST_PAUSE_MS = 500;
   const LONGEST_PAUSE_MS = 15_000;
   // No page needs telling more often; what comes in between is told at the end of the interval.
-  const INTERVAL_MS = { conversation: 150, dashboard: 1_500 };
+  const INTERVAL_MS = { conversation: 150, dashboard: 1_500, reviews: 500 };
 
   let socket = null;
   let pause = SHORTEST_PAUSE_MS;

@@ -185,16 +185,8 @@
     }
   }
 
-  const isTyping = (element) => element.closest("input, textarea, select, [contenteditable]");
-
   function pageKey(event) {
     if (event.key === "Escape") closeActs();
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    const button = /^[tbn]$/.test(event.key) && document.querySelector(`[data-key="${event.key}"]`);
-    if (!button) return;
-    event.preventDefault();
-    button.click();
-    focusFirst(button.closest(".act[open]")); // before the next key comes, and not only when the form says it is open
   }
 
   const focusFirst = (act) => act?.querySelector('input[type="text"], input:checked')?.focus();
