@@ -6,10 +6,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.base import EmptyState, ReadOnlyAdmin
-from audit.staff.filters import MomentFilter
+from audit.staff.filters import MomentFilter, RecordFilter
 from audit.staff.show import Tone, Tones, badge_column, code, json_field, link_column, moment_column
 from review.models import ReviewItem, ReviewKind, ReviewStatus, Risk
 from review.proposals import in_one_line
@@ -45,8 +45,8 @@ class ReviewItemAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
         ("risk", ChoicesDropdownFilter),
         ("decision", ChoicesDropdownFilter),
         ("created_at", MomentFilter),
-        ("tenant", AutocompleteSelectFilter),
-        ("conversation", AutocompleteSelectFilter),
+        ("tenant", RecordFilter),
+        ("conversation", RecordFilter),
     )
     search_fields = (
         "id__exact",

@@ -41,15 +41,19 @@ class Strip:
 
 
 def strip_for(user: User, *, now: datetime) -> Strip:
-    """One query for the switches, one for an incident; a third where the user's tenants are not known yet."""
-    switches = list(queries.not_ended(tenant_ids(user))[: MOST + 1])
+    """One query for the switches, one for an incident; a third where the user's tenants are not known yet.
+
+    An incident is the whole installation's: who sees only some tenants is told of the switches that concern them.
+    """
+    seen = tenant_ids(user)
+    switches = list(queries.not_ended(seen)[: MOST + 1])
     may_lift = user.has_perm("pipeline.change_switch")
     lines = [_line(switch, user, may_lift) for switch in sorted(switches[:MOST], key=_weight)]
     return Strip(
         lines=lines[:SHOWN],
         more=lines[SHOWN:],
         unshown=max(0, len(switches) - MOST),
-        incident=queries.open_incident(),
+        incident=queries.open_incident() if seen is None else None,
         is_live=may_watch(user),
         may_view=user.has_perm("pipeline.view_switch"),
         may_view_incident=user.has_perm("pipeline.view_incident"),

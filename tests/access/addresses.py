@@ -89,7 +89,7 @@ def sample(name: str, model: type[Model] | None, records: Records, route: str) -
         return records[_known(model, records, route)].history.first().history_id
     if name in ("object_id", "id"):
         return quote(records[_known(model or Conversation, records, route)].pk)
-    fixed = {"app_label": "conversations", "url": "nowhere", "slug": records[Channel].slug}
+    fixed = {"app_label": "conversations", "url": "nowhere", "token": "forged", "slug": records[Channel].slug}
     if name == "content_type_id":
         return ContentType.objects.get_for_model(Conversation).pk
     if name in fixed:
