@@ -29,6 +29,7 @@ from pipeline.models import Breaker, BreakerState
 from pipeline.policies.errors import (
     BreakerOpenError,
     Code,
+    RecipientLimitedError,
     TransientError,
     UnknownError,
 )
@@ -68,8 +69,8 @@ class Breakers:
     async def guard(self, name: str) -> AsyncIterator[None]:
         """Run the body under the breaker. Raises `BreakerOpenError` instead while it is open.
 
-        Only what is transient, or unknown, speaks against the provider: a refused request is our own affair, and a
-        call that was cut off says nothing, neither for it nor against it.
+        Only what is transient, or unknown, speaks against the provider: a refused request is our own affair, the
+        limit of one recipient nobody else's, and a call that was cut off says nothing, neither for nor against it.
         """
         try:
             async with AsyncExitStack() as verdict:
@@ -79,6 +80,8 @@ class Breakers:
                 except asyncio.CancelledError:
                     verdict.pop_all()
                     raise
+                except RecipientLimitedError as error:
+                    raise _SparedError(error) from error
                 except (TransientError, UnknownError, TimeoutError):
                     raise
                 except BaseException as error:

@@ -23,6 +23,7 @@ from pipeline.policies.errors import (
     Code,
     CredentialsError,
     PipelineError,
+    RecipientLimitedError,
     RequestError,
     TransientError,
     UnknownError,
@@ -117,6 +118,12 @@ def test_errors_that_say_nothing_about_the_provider_do_not_count(provider: Provi
         RequestError(Code.MODEL_REQUEST, "wrong name"),
     ]
     provider.in_process(*refused * THRESHOLD)
+    assert (breaker().state, breaker().failures) == ("closed", 0)
+
+
+def test_limit_of_one_recipient_does_not_count_against_the_channel(provider: Provider) -> None:
+    limited = RecipientLimitedError(Code.SEND_RATE_LIMITED, "131056: pair rate limit", retry_after_s=None)
+    provider.in_process(*[limited] * THRESHOLD)
     assert (breaker().state, breaker().failures) == ("closed", 0)
 
 

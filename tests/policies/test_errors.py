@@ -22,6 +22,7 @@ from pipeline.policies.errors import (
     PipelineError,
     RateLimitedError,
     RecipientError,
+    RecipientLimitedError,
     RequestError,
     TransientError,
     UnknownError,
@@ -66,7 +67,8 @@ def test_failure_found_on_record_is_as_passing_as_it_was(code: Code) -> None:
 
 WHATSAPP: Mapping[type[PipelineError], tuple[int, ...]] = {
     TransientError: (1, 2, 131000, 131016, 131057),
-    RateLimitedError: (4, 80007, 130429, 131056),
+    RateLimitedError: (4, 80007, 130429),
+    RecipientLimitedError: (131056,),
     WindowError: (131047,),
     RecipientError: (131026, 131021, 131049, 131050, 130403, 130472),
     CredentialsError: (0, 3, 10, 190, 200, 250, 299, 131005),
@@ -162,9 +164,11 @@ HTTP_FAULTS: list[tuple[dict[str, Any], type[PipelineError], Code]] = [
     ({"mode": "error", "status": 403}, CredentialsError, Code.SEND_CREDENTIALS),
     ({"mode": "error", "status": 422}, RequestError, Code.SEND_REQUEST),
     ({"mode": "rate_limit", "retry_after": 7}, RateLimitedError, Code.SEND_RATE_LIMITED),
-    ({"mode": "hang"}, TransientError, Code.SEND_UNANSWERED),
-    ({"mode": "disconnect_after_accept"}, TransientError, Code.SEND_UNANSWERED),
-    ({"mode": "disconnect_before_accept"}, TransientError, Code.SEND_UNANSWERED),
+    ({"mode": "error", "status": 502}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "error", "status": 504}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "hang"}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "disconnect_after_accept"}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "disconnect_before_accept"}, UnknownError, Code.SEND_UNANSWERED),
 ]
 
 
@@ -185,7 +189,7 @@ def test_whatsapp_send_says_whether_the_message_may_have_gone_out(
 
 
 @pytest.mark.parametrize(("fault", "kind", "code"), HTTP_FAULTS)
-def test_signed_http_send_may_always_be_repeated_as_the_receiver_drops_repeats(
+def test_signed_http_send_says_whether_the_message_may_have_gone_out(
     outside: Outside, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], kind: type, code: Code
 ) -> None:
     shorten(monkeypatch, Call.SEND, attempt_s=0.5)
