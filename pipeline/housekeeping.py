@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from audit.operations import Fact, record_all
 from conversations import sessions
 from conversations.live import DASHBOARD, announce
-from conversations.models import Delivery, Message, Tenant, UnknownPolicy
+from conversations.models import Delivery, Message, Tenant
 from conversations.queries import minutes
 from pipeline import queries
 from pipeline.desk import Kind, Request, desk
@@ -18,7 +18,6 @@ from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.models import EventStatus, HousekeepingRun, ProcessedEvent, Step
 from pipeline.policies.errors import Code
-from pipeline.transports.registry import IDEMPOTENT_KINDS
 
 EVERY = timedelta(minutes=1)
 BATCH = 500
@@ -77,9 +76,8 @@ def _settle_unknown_sends(now: datetime) -> int:
     again = list(
         Message.objects.select_for_update(of=("self",))
         .filter(
+            queries.is_sent_again(now),
             delivery=Delivery.UNKNOWN,
-            channel__unknown_policy=UnknownPolicy.RESEND,
-            channel__kind__in=IDEMPOTENT_KINDS,
             created_at__lt=now - minutes("channel__settle_minutes"),
         )
         .order_by("pk")[:BATCH]

@@ -1,7 +1,8 @@
 """Sends, one conversation's messages in order, each at most once unless the platform itself drops repeats.
 
 `sending` is written before a message goes out and the result after it. `sending` found by the next holder of the
-lease means that nobody knows whether it went out: it becomes `unknown` and waits for a status webhook or a person.
+lease means that nobody knows whether it went out: it becomes `unknown` and waits for a status webhook or a person,
+unless the platform drops repeats and the channel's policy is to send again.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from django.utils import timezone
 from audit.operations import Fact, record
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
-from conversations.models import DELIVERY_RANK, Channel, Delivery, Message
+from conversations.models import DELIVERY_RANK, Channel, Delivery, Message, UnknownPolicy
 from pipeline.cleaning import storable
 from pipeline.engine import mailbox
 from pipeline.engine.database import in_database
@@ -27,10 +28,10 @@ from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import (
-    AccountError,
+    CHANNEL_REFUSED,
+    MAY_HAVE_ARRIVED,
     BreakerOpenError,
     Code,
-    CredentialsError,
     PipelineError,
     TransientError,
     UnknownError,
@@ -54,6 +55,7 @@ class Sending:
 
     message_id: int
     channel_kind: str
+    may_repeat: bool
     outbound: OutboundMessage
     channel: ChannelConfig
 
@@ -74,7 +76,7 @@ async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Wait | None:
         passing(FaultPoint.OUTBOX_MARKED)
         result = await _send(senders[step.channel_kind], step, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
-        await in_database(_record_result, step.message_id, result, now=timezone.now())
+        await in_database(_record_result, step, result, now=timezone.now())
         passing(FaultPoint.OUTBOX_RECORDED)
 
 
@@ -89,14 +91,12 @@ async def _send(sender: Sender, sending: Sending, gate: Gate) -> str | PipelineE
 
 
 async def _send_in_time(sender: Sender, sending: Sending) -> str:
-    """Silence until the deadline is unknown, unless the platform drops repeats."""
     attempt_s = CALLS[Call.SEND].attempt_s
     try:
         async with asyncio.timeout(attempt_s):
             return await sender.send(sending.outbound, sending.channel)
     except TimeoutError as error:
-        kind = TransientError if sender.sends_idempotently else UnknownError
-        raise kind(Code.SEND_UNANSWERED, f"No answer within {attempt_s:g} s.") from error
+        raise UnknownError(Code.SEND_UNANSWERED, f"No answer within {attempt_s:g} s.") from error
 
 
 @transaction.atomic
@@ -107,7 +107,9 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | 
         return None
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
     for message in messages:
-        if _was_interrupted(message, claim) and not senders[message.channel.kind].sends_idempotently:
+        may_repeat = _may_repeat(message.channel, senders)
+        was_interrupted = _was_interrupted(message, claim)
+        if was_interrupted and not may_repeat:
             _mark_interrupted(message, now)
             continue
         if message.channel.paused_at:
@@ -116,9 +118,14 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | 
             return Wait((message.send_after - now).total_seconds())
         if owner_epoch != message.owner_epoch:
             _withdraw(message, now)
-        elif _mark_sending(message, claim):
-            return _sending(message)
+        elif _mark_sending(message, claim, was_interrupted):
+            return _sending(message, may_repeat)
     return None
+
+
+def _may_repeat(channel: Channel, senders: Senders) -> bool:
+    """Whether a send that may have arrived goes out again by itself: where the platform drops repeats, by policy."""
+    return senders[channel.kind].sends_idempotently and channel.unknown_policy == UnknownPolicy.RESEND
 
 
 def _was_interrupted(message: Message, claim: Claim) -> bool:
@@ -136,21 +143,25 @@ def _open_messages(claim: Claim) -> list[Message]:
     )
 
 
-def _mark_sending(message: Message, claim: Claim) -> bool:
+def _mark_sending(message: Message, claim: Claim, was_interrupted: bool) -> bool:
     """False where a status settled it just now."""
     marked = Message.objects.filter(pk=message.pk, delivery=message.delivery).update(
-        delivery=Delivery.SENDING, attempts=F("attempts") + 1, lease_epoch=claim.lease_epoch
+        delivery=Delivery.SENDING,
+        attempts=F("attempts") + 1,
+        lease_epoch=claim.lease_epoch,
+        error_code=Code.SEND_INTERRUPTED if was_interrupted else message.error_code,
     )
     announce(conversation_topic(message.conversation_id))
     return bool(marked)
 
 
-def _sending(message: Message) -> Sending:
+def _sending(message: Message, may_repeat: bool) -> Sending:
     assert message.idempotency_key is not None  # held by a constraint
     channel: Channel = message.channel
     return Sending(
         message_id=message.pk,
         channel_kind=channel.kind,
+        may_repeat=may_repeat,
         outbound=OutboundMessage(
             to=message.conversation.contact.address,
             text=message.text,
@@ -182,12 +193,12 @@ def _withdraw(message: Message, now: datetime) -> None:
 
 
 @transaction.atomic
-def _record_result(message_id: int, result: str | PipelineError, *, now: datetime) -> None:
+def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> None:
     """What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down."""
-    message = Message.objects.select_for_update(no_key=True).get(pk=message_id)
+    message = Message.objects.select_for_update(no_key=True).get(pk=sending.message_id)
     if isinstance(result, str):
         _write_sent(message, result, now)
-    elif isinstance(result, UnknownError):
+    elif isinstance(result, UnknownError) and not sending.may_repeat:
         _write_unknown(message, result, now)
     else:
         _write_not_sent(message, result, now)
@@ -211,10 +222,14 @@ def _write_unknown(message: Message, error: UnknownError, now: datetime) -> None
 
 
 def _write_not_sent(message: Message, error: PipelineError, now: datetime) -> None:
-    """Back into the queue if the policy says so, or if it is the channel that has to be mended; else failed."""
+    """Back into the queue if the policy says so, or if it is the channel that has to be mended; else it ends.
+
+    As failed only where no try of it may have arrived: that keeps its code whatever came after.
+    """
     unsettled = Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING)
-    story = {"error_code": error.code, "error_detail": storable(error.detail)}
-    if isinstance(error, CredentialsError | AccountError):
+    code = message.error_code if message.error_code in MAY_HAVE_ARRIVED else error.code
+    story = {"error_code": code, "error_detail": storable(error.detail)}
+    if error.code in CHANNEL_REFUSED:
         unsettled.update(delivery=Delivery.QUEUED, **story)
         channels.pause(channel_id=message.channel_id, reason=f"{error.code}: {error.detail}", now=now)
         return
@@ -222,17 +237,24 @@ def _write_not_sent(message: Message, error: PipelineError, now: datetime) -> No
     if decision.is_retry:
         send_after = now + timedelta(seconds=decision.wait_s)
         unsettled.update(delivery=Delivery.QUEUED, send_after=send_after, **story)
-    elif unsettled.update(delivery=Delivery.FAILED, **story):
-        _record(message, "message.failed", error.code, now)
+    else:
+        _write_end(message, story, now)
+
+
+def _write_end(message: Message, story: dict[str, str], now: datetime) -> None:
+    end = Delivery.UNKNOWN if story["error_code"] in MAY_HAVE_ARRIVED else Delivery.FAILED
+    if Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(delivery=end, **story):
+        _record(message, f"message.{end}", story["error_code"], now)
 
 
 def _waited_out(error: PipelineError) -> PipelineError:
-    """A turn has no time for an open breaker; a row in the outbox has."""
-    return TransientError(error.code, error.detail) if isinstance(error, BreakerOpenError) else error
+    """A turn has no time for an open breaker; a row in the outbox has. What may have arrived is repeated, too."""
+    again = isinstance(error, BreakerOpenError | UnknownError)
+    return TransientError(error.code, error.detail) if again else error
 
 
 def _tried(message: Message, now: datetime) -> Tried:
-    """That it was certainly not accepted makes another try harmless."""
+    """That it was certainly not accepted, or that the platform drops repeats, makes another try harmless."""
     elapsed_s = (now - message.created_at).total_seconds()
     return Tried(attempt=message.attempts, elapsed_s=elapsed_s, is_idempotent=True, retries_left=1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -12,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from audit.models import AuditEntry
-from conversations.models import Conversation, Message
+from conversations.models import Channel, Conversation, Message, UnknownPolicy
 from pipeline.engine import mailbox, outbox
 from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
@@ -76,15 +77,80 @@ def test_send_cut_off_by_a_death_is_unknown_where_a_repeat_would_arrive_twice(ro
     assert AuditEntry.objects.filter(action="message.unknown", object_id=str(message.pk)).exists()
 
 
-def test_send_cut_off_by_a_death_is_repeated_where_the_platform_drops_repeats(room: Room) -> None:
+def test_send_cut_off_by_a_death_is_repeated_where_the_channel_sends_again(room: Room) -> None:
     message = waiting(room, on_http=True)
     room.work()
+    Channel.objects.update(unknown_policy=UnknownPolicy.RESEND)
     Message.objects.update(delivery="sending", lease_epoch=0)
     Mailbox.objects.update(due_at=timezone.now())
     room.work()
     message.refresh_from_db()
     assert (message.delivery, message.attempts) == ("sent", 2)
     assert room.accepted() == [message.text]
+
+
+def test_send_cut_off_by_a_death_waits_for_a_person_where_the_channel_holds(room: Room) -> None:
+    message = waiting(room, on_http=True, delivery="sending", lease_epoch=0, attempts=1)
+    room.work()
+    message.refresh_from_db()
+    assert (message.delivery, message.error_code) == ("unknown", Code.SEND_INTERRUPTED)
+    assert room.accepted() == []
+
+
+@pytest.mark.parametrize("mode", ["disconnect_after_accept", "disconnect_before_accept"])
+def test_send_without_an_answer_waits_for_a_person_where_the_channel_holds(room: Room, mode: str) -> None:
+    """Not every receiver drops repeats, so that is the default."""
+    message = waiting(room, on_http=True)
+    room.fault("http", mode, count=1)
+    room.work()
+    message.refresh_from_db()
+    assert (message.delivery, message.error_code) == ("unknown", Code.SEND_UNANSWERED)
+
+
+def test_send_without_an_answer_is_repeated_where_the_channel_sends_again(room: Room) -> None:
+    message = sending_again(room)
+    room.fault("http", "disconnect_after_accept", count=1)
+    room.work()
+    assert current(message).delivery == "queued"
+    try_again(room)
+    assert (current(message).delivery, current(message).attempts) == ("sent", 2)
+    assert room.accepted() == [message.text]
+
+
+def test_send_whose_tries_are_used_up_without_an_answer_is_unknown_and_not_failed(room: Room) -> None:
+    message = sending_again(room, created_at=timezone.now() - timedelta(hours=2))
+    room.fault("http", "disconnect_after_accept")
+    room.work()
+    assert (current(message).delivery, current(message).error_code) == ("unknown", Code.SEND_UNANSWERED)
+
+
+def test_send_that_may_have_arrived_is_not_called_failed_for_what_a_later_try_met(room: Room) -> None:
+    message = sending_again(room)
+    room.fault("http", "disconnect_after_accept", count=1)
+    room.work()
+    room.fault("http", "error", status=422)
+    try_again(room)
+    assert (current(message).delivery, current(message).error_code) == ("unknown", Code.SEND_UNANSWERED)
+    assert "422" in current(message).error_detail
+
+
+def test_send_that_was_refused_at_once_failed(room: Room) -> None:
+    message = sending_again(room)
+    room.fault("http", "error", status=422)
+    room.work()
+    assert (current(message).delivery, current(message).error_code) == ("failed", Code.SEND_REQUEST)
+
+
+def sending_again(room: Room, **fields: object) -> Message:
+    message = waiting(room, on_http=True, **fields)
+    Channel.objects.update(unknown_policy=UnknownPolicy.RESEND)
+    return message
+
+
+def try_again(room: Room) -> None:
+    Message.objects.update(send_after=None)
+    make_due()
+    room.work()
 
 
 def test_answer_to_the_marking_that_was_lost_is_no_interruption(room: Room) -> None:

@@ -166,6 +166,13 @@ def test_unknown_send_is_not_repeated_while_a_status_may_still_come(kind: str) -
     assert delivery(message) == Delivery.UNKNOWN
 
 
+def test_unknown_send_is_not_repeated_once_a_reply_makes_no_sense_any_more() -> None:
+    message = unknown_send(61, "http", unknown_policy=UnknownPolicy.RESEND)
+    counts = keep_house().counts
+    assert (counts["unknown_sends_resent"], counts["unknown_sends_held"]) == (0, 1)
+    assert delivery(message) == Delivery.UNKNOWN
+
+
 def test_unknown_send_is_never_repeated_where_the_platform_does_not_drop_repeats() -> None:
     """Whatever the channel's policy says: WhatsApp knows no idempotency key."""
     message = unknown_send(11, "whatsapp_cloud", unknown_policy=UnknownPolicy.RESEND)
