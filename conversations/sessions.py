@@ -16,23 +16,26 @@ from conversations.queries import minutes
 def use(
     *, session_id: int | None, conversation_id: int, prompt_tokens: int, completion_tokens: int, now: datetime
 ) -> Session:
-    """Count one turn on the session, or on a new one. In the caller's transaction."""
-    if session_id is None:
-        return Session.objects.create(
-            conversation_id=conversation_id,
-            started_at=now,
-            last_activity_at=now,
-            turn_count=1,
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-        )
-    Session.objects.filter(pk=session_id).update(
+    """Count one turn on the session, or on a new one where there is none or it was closed meanwhile.
+
+    In the caller's transaction.
+    """
+    going_on = Session.objects.filter(pk=session_id, ended_at__isnull=True)
+    if session_id is not None and going_on.update(
         last_activity_at=now,
         turn_count=F("turn_count") + 1,
         prompt_tokens=F("prompt_tokens") + prompt_tokens,
         completion_tokens=F("completion_tokens") + completion_tokens,
+    ):
+        return Session(pk=session_id)
+    return Session.objects.create(
+        conversation_id=conversation_id,
+        started_at=now,
+        last_activity_at=now,
+        turn_count=1,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
     )
-    return Session(pk=session_id)
 
 
 @transaction.atomic
