@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.messages.base import Message
@@ -154,9 +155,10 @@ def _in_the_future(now: datetime) -> float:
 
 
 def _take_probe(breaker: Breaker, now: datetime) -> bool:
-    rested = Q(opened_at__lte=now - timedelta(seconds=breaker.rest_s))
-    free = Q(probe_until__isnull=True) | Q(probe_until__lte=now)
-    if not Breaker.objects.filter(rested & free, pk=breaker.pk).update(probe_until=now + PROBE):
+    """By the database's clock, whatever the worker's says."""
+    rested = Q(opened_at__lte=Now() - timedelta(seconds=breaker.rest_s))
+    free = Q(probe_until__isnull=True) | Q(probe_until__lte=Now())
+    if not Breaker.objects.filter(rested & free, pk=breaker.pk).update(probe_until=Now() + PROBE):
         return False
     _change(breaker, BreakerState.HALF_OPEN, now=now, reason="its rest is over: one call tries")
     return True

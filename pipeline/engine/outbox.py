@@ -10,10 +10,12 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import DurationField, ExpressionWrapper, F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.operations import Fact, record
@@ -114,8 +116,8 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | 
             continue
         if message.channel.paused_at:
             return Wait(PAUSED_S)
-        if message.send_after and message.send_after > now:
-            return Wait((message.send_after - now).total_seconds())
+        if message.waits and message.waits > timedelta(0):
+            return Wait(message.waits.total_seconds())
         if owner_epoch != message.owner_epoch:
             _withdraw(message, now)
         elif _mark_sending(message, claim, was_interrupted):
@@ -133,12 +135,15 @@ def _was_interrupted(message: Message, claim: Claim) -> bool:
     return message.delivery == Delivery.SENDING and message.lease_epoch != claim.lease_epoch
 
 
-def _open_messages(claim: Claim) -> list[Message]:
+def _open_messages(claim: Claim) -> list[Any]:
+    """`waits`: how long each has to wait yet, by the database's clock, as all workers share it."""
+    waits = ExpressionWrapper(F("send_after") - Now(), DurationField())
     return list(
         Message.objects.filter(
             conversation_id=claim.conversation_id, delivery__in=[Delivery.QUEUED, Delivery.SENDING]
         )
         .select_related("channel", "conversation__contact")
+        .annotate(waits=waits)
         .order_by("id")[:20]
     )
 
@@ -235,7 +240,7 @@ def _write_not_sent(message: Message, error: PipelineError, now: datetime) -> No
         return
     decision = CALLS[Call.SEND].retry.decide(_waited_out(error), _tried(message, now), random.Random())
     if decision.is_retry:
-        send_after = now + timedelta(seconds=decision.wait_s)
+        send_after = Now() + timedelta(seconds=decision.wait_s)
         unsettled.update(delivery=Delivery.QUEUED, send_after=send_after, **story)
     else:
         _write_end(message, story, now)

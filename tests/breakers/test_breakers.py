@@ -146,6 +146,18 @@ def test_one_caller_alone_probes_when_its_rest_is_over(provider: Provider) -> No
     assert provider.calls == before + 1
 
 
+def test_rest_is_over_in_its_time_though_a_workers_clock_jumped_back(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(provider)
+    rest_is_over()
+    clock = timezone.now
+    monkeypatch.setattr(
+        timezone, "now", lambda: clock() - timedelta(hours=1)
+    )  # no machine's clock is ours to set
+    assert provider.in_process(None) == ["ok"]
+
+
 def test_probe_that_succeeds_closes_it(provider: Provider) -> None:
     opened(provider)
     rest_is_over()

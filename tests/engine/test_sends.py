@@ -206,3 +206,35 @@ def test_message_that_has_to_wait_keeps_its_place_before_those_that_follow_it(ro
     make_due()
     room.work()
     assert room.accepted() == texts
+
+
+def test_send_goes_out_when_its_time_has_come_though_the_workers_clock_jumped_back(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = waiting(room)
+    room.fault("whatsapp", "rate_limit", count=1, retry_after=1)
+    room.work()
+    assert current(message).delivery == "queued"
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE conversations_message SET send_after = now()")
+    clock = timezone.now
+    monkeypatch.setattr(
+        timezone, "now", lambda: clock() - timedelta(hours=1)
+    )  # no machine's clock is ours to set
+    make_due()
+    room.work()
+    assert current(message).delivery == "sent"
+
+
+def test_pause_of_a_send_is_as_long_as_it_was_asked_for_whatever_the_workers_clock_says(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = waiting(room)
+    room.fault("whatsapp", "rate_limit", count=1, retry_after=60)
+    clock = timezone.now
+    with monkeypatch.context() as wrong:
+        wrong.setattr(timezone, "now", lambda: clock() - timedelta(hours=1))
+        room.work()
+    send_after = current(message).send_after
+    assert send_after is not None
+    assert timedelta(seconds=50) < send_after - timezone.now() < timedelta(seconds=100)
