@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -25,6 +26,20 @@ def grow_idle(minutes: int) -> None:
 def prompt(room: Room) -> list[str]:
     """What the model was last told, without its instructions."""
     return [message["content"] for message in room.steps()[-1].request["messages"][1:]]
+
+
+def test_log_line_of_a_turn_names_its_session_also_where_the_turn_opened_it(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="pipeline"):
+        room.say("My name is Ada.")
+        room.work()
+        room.say("What is my name?")
+        room.work()
+    (session,) = room.sessions()
+    lines: list[Any] = [record.msg for record in caplog.records]
+    named = [line["session_id"] for line in lines if line["event"] == "turn.finished"]
+    assert named == [str(session.pk)] * 2
 
 
 def test_model_reads_what_was_said_before_in_the_session(room: Room) -> None:
