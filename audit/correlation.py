@@ -4,6 +4,7 @@ They ride in structlog's context variables, so whatever runs inside `bound()` â€
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import structlog
 
@@ -21,7 +22,11 @@ FIELDS = (
 POLICY_VERSION = "policy_version"
 """Rides along while a turn runs: the history id of its agent's configuration."""
 
-bound = structlog.contextvars.bound_contextvars
+
+def bound(**ids: object) -> AbstractContextManager[None]:
+    """Carry these ids, as text, whatever they were."""
+    texts = {name: "" if value is None else str(value) for name, value in ids.items()}
+    return structlog.contextvars.bound_contextvars(**texts)
 
 
 def current() -> Mapping[str, str]:

@@ -18,26 +18,19 @@ def use(
 ) -> Session:
     """Count one turn on the session, or on a new one. In the caller's transaction, which has locked the conversation.
 
-    Where a person opened a session since the turn began, that is the one.
+    Where it was closed since the turn began, or a person opened one, that which is open now is the one.
     """
-    if session_id is None:
-        session_id = _open_id(conversation_id)
-    if session_id is None:
-        return Session.objects.create(
-            conversation_id=conversation_id,
-            started_at=now,
-            last_activity_at=now,
-            turn_count=1,
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-        )
-    Session.objects.filter(pk=session_id).update(
-        last_activity_at=now,
-        turn_count=F("turn_count") + 1,
-        prompt_tokens=F("prompt_tokens") + prompt_tokens,
-        completion_tokens=F("completion_tokens") + completion_tokens,
-    )
-    return Session(pk=session_id)
+    counted = {
+        "turn_count": F("turn_count") + 1,
+        "prompt_tokens": F("prompt_tokens") + prompt_tokens,
+        "completion_tokens": F("completion_tokens") + completion_tokens,
+    }
+    open_sessions = Session.objects.filter(conversation_id=conversation_id, ended_at__isnull=True)
+    if session_id is not None and open_sessions.filter(pk=session_id).update(last_activity_at=now, **counted):
+        return Session(pk=session_id)
+    session = join(conversation_id=conversation_id, now=now)
+    open_sessions.filter(pk=session.pk).update(**counted)
+    return session
 
 
 def join(*, conversation_id: int, now: datetime) -> Session:

@@ -92,7 +92,12 @@ def send_again(*, message_ids: Collection[int], by: str, reason: str, now: datet
     _wake(set(sent.values_list("conversation_id", flat=True)))  # mailboxes, then messages: as sends lock them
     messages = _unknown(message_ids, Delivery.FAILED)
     Message.objects.filter(pk__in=[message.pk for message in messages]).update(
-        delivery=Delivery.QUEUED, attempts=0, send_after=None, owner_epoch=Subquery(OWNER_EPOCH)
+        delivery=Delivery.QUEUED,
+        attempts=0,
+        send_after=None,
+        error_code="",
+        error_detail="",
+        owner_epoch=Subquery(OWNER_EPOCH),
     )
     desk().settle(message_ids=[message.pk for message in messages], now=now)
     record_all([_settled(message, "message.sent_again", by, reason) for message in messages], now=now)

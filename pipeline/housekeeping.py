@@ -1,5 +1,6 @@
 """What has to be tidied up now and then. Each chore is bounded, safe to repeat, and counted in the run's row."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from django.db.models.functions import Now
 from audit.operations import Fact, record_all
 from conversations import attachments, sessions
 from conversations.live import DASHBOARD, announce
-from conversations.models import Delivery, Message, Tenant, UnknownPolicy
+from conversations.models import Delivery, Message, Tenant
 from conversations.queries import minutes
 from pipeline import queries, takeover
 from pipeline.desk import Kind, Request, desk
@@ -19,10 +20,13 @@ from pipeline.engine.broker import enqueue_drain
 from pipeline.ingress import turned_away
 from pipeline.models import EventStatus, HousekeepingRun, ProcessedEvent, Step
 from pipeline.policies.errors import Code
-from pipeline.transports.registry import IDEMPOTENT_KINDS
 
 EVERY = timedelta(minutes=1)
 BATCH = 500
+"""Rows of one transaction."""
+CHORE_S = 10.0
+RUN_S = 45.0
+"""How long a chore, and all of them, may go on with full batches: shorter than `EVERY`, so that runs do not pile up."""
 FENCE_DAYS = 8
 """The shortest life of a dedupe key: Meta says it redelivers for up to 7 days."""
 ADVISORY_LOCK = 0x5A555041
@@ -30,7 +34,8 @@ ADVISORY_LOCK = 0x5A555041
 
 
 def is_due(*, now: datetime) -> bool:
-    return not HousekeepingRun.objects.filter(started_at__gt=now - EVERY).exists()
+    """A run that a clock ahead of its time has dated counts for nothing."""
+    return not HousekeepingRun.objects.filter(started_at__gt=now - EVERY, started_at__lte=now).exists()
 
 
 def run(*, now: datetime) -> HousekeepingRun | None:
@@ -50,15 +55,26 @@ def _run_all(now: datetime) -> HousekeepingRun:
     """A chore that fails is told in the row and keeps no other from being done."""
     run = HousekeepingRun.objects.create(started_at=now)
     errors = []
+    end = time.monotonic() + RUN_S
     for name, chore in CHORES.items():
         try:
-            run.counts[name] = chore(now)
+            run.counts[name] = chore(now) if name in ONCE else _batch_by_batch(chore, now, end)
         except Exception as error:  # noqa: BLE001 - a defect in one chore must not stop the others
             errors.append(f"{name}: {type(error).__name__}: {error}")
     run.error = "\n".join(errors)
     run.finished_at = Now()
     run.save()
     return run
+
+
+def _batch_by_batch(chore: Callable[[datetime], int], now: datetime, end: float) -> int:
+    """Until a batch is not full, or time is up: then the next run goes on. What it did in all."""
+    end = min(end, time.monotonic() + CHORE_S)
+    done = batch = chore(now)
+    while batch >= BATCH and time.monotonic() < end:
+        batch = chore(now)
+        done += batch
+    return done
 
 
 def _close_idle_sessions(now: datetime) -> int:
@@ -87,9 +103,8 @@ def _settle_unknown_sends(now: datetime) -> int:
         Message.objects.select_for_update(of=("self",))
         .select_related("conversation")
         .filter(
+            queries.is_sent_again(now),
             delivery=Delivery.UNKNOWN,
-            channel__unknown_policy=UnknownPolicy.RESEND,
-            channel__kind__in=IDEMPOTENT_KINDS,
             created_at__lt=now - minutes("channel__settle_minutes"),
         )
         .order_by("pk")[:BATCH]
@@ -174,6 +189,8 @@ def _forget_old_runs(now: datetime) -> int:
     return HousekeepingRun.objects.filter(started_at__lt=now - timedelta(days=30)).delete()[0]
 
 
+ONCE = frozenset({"unknown_sends_held"})
+"""Chores that find the same again."""
 CHORES: Mapping[str, Callable[[datetime], int]] = {
     "sessions_closed": _close_idle_sessions,
     "takeovers_ended": _end_takeovers,

@@ -184,9 +184,10 @@ class Tools(Protocol):
 
 
 class Store(Protocol):
-    async def commit(self, state: "TurnState") -> None:
+    async def commit(self, state: "TurnState") -> int | None:
         """The commit point: everything the turn decided, in one transaction. Idempotent.
 
+        The session's id; None where it was committed before.
         Raises `StaleError` when the lease is lost, or when the conversation changed hands meanwhile.
         """
 

@@ -27,12 +27,14 @@ from pipeline.models import (
     TurnStatus,
     Worker,
 )
+from pipeline.policies.calls import CALLS, Call
 from pipeline.transports.registry import IDEMPOTENT_KINDS
 
 WORKER_SILENCE = timedelta(seconds=15)
 """A worker not seen for longer counts as gone."""
 Tenants = Collection[int] | None
 """Whose rows are read; None for all of them."""
+SENT_AGAIN_WITHIN = timedelta(seconds=CALLS[Call.SEND].retry.total_s)
 TROUBLE = (Outcome.FAILED, Outcome.EXPIRED)
 """Outcomes that nobody wanted."""
 
@@ -168,8 +170,19 @@ def held_sends(now: datetime) -> QuerySet[Message]:
 
 
 def _is_held(now: datetime) -> Q:
-    resends = Q(channel__unknown_policy=UnknownPolicy.RESEND, channel__kind__in=IDEMPOTENT_KINDS)
-    return ~resends & Q(created_at__lt=now - minutes("channel__settle_minutes"))
+    return ~is_sent_again(now) & Q(created_at__lt=now - minutes("channel__settle_minutes"))
+
+
+def is_sent_again(now: datetime) -> Q:
+    """Unknown sends that go out again by themselves, whatever the policy only where the platform drops repeats.
+
+    And only while a reply still makes sense.
+    """
+    return Q(
+        channel__unknown_policy=UnknownPolicy.RESEND,
+        channel__kind__in=IDEMPOTENT_KINDS,
+        created_at__gte=now - SENT_AGAIN_WITHIN,
+    )
 
 
 def outbox_ever() -> dict[str, int]:

@@ -1,6 +1,8 @@
 """Summaries of closed sessions: written by the model when it has time, tried again while it is down."""
 
 import asyncio
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from conversations import sessions
@@ -12,6 +14,8 @@ from pipeline.ports import ChatMessage, CompletionRequest, Role
 from pipeline.wiring import World, open_world
 
 BATCH = 20
+WITHIN_S = 120.0
+"""All of a call together: it is the end of a task of the queue, which is cut off after 400 s (Q_CLUSTER)."""
 MAX_LINES = 200
 INSTRUCTIONS = (
     "Sum up this conversation between a contact and an agent in at most three sentences, in its language."
@@ -32,17 +36,24 @@ def write_pending() -> int:
 
 
 async def _write_pending() -> int:
-    written = 0
+    """A model that does not answer now is not asked for another, and holds up no other."""
+    written, away = 0, set[str]()
     async with open_world() as world:
-        for transcript in await in_database(_pending):
-            if not await _write(transcript, world):
-                break
-            written += 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WITHIN_S):
+                for _ in range(BATCH):
+                    transcript = await in_database(_oldest_pending, frozenset(away))
+                    if transcript is None:
+                        break
+                    if await _write(transcript, world):
+                        written += 1
+                    else:
+                        away.add(transcript.model)
     return written
 
 
 async def _write(transcript: Transcript, world: World) -> bool:
-    """False when the model does not answer now, so that it is no use to go on."""
+    """False when its model does not answer now."""
     try:
         text, status = await _summary(transcript, world), SummaryStatus.WRITTEN
     except PermanentError:
@@ -73,12 +84,13 @@ async def _summary(transcript: Transcript, world: World) -> str:
         return (await world.model.complete(request)).text
 
 
-def _pending() -> list[Transcript]:
-    pending = Session.objects.filter(summary_status=SummaryStatus.PENDING).order_by("pk")
-    return [
-        Transcript(session.pk, session.conversation.channel.agent.model, _lines(session))
-        for session in pending.select_related("conversation__channel__agent")[:BATCH]
-    ]
+def _oldest_pending(away: Collection[str]) -> Transcript | None:
+    pending = Session.objects.filter(summary_status=SummaryStatus.PENDING)
+    askable = pending.exclude(conversation__channel__agent__model__in=away)
+    session = askable.select_related("conversation__channel__agent").order_by("pk").first()
+    if session is None:
+        return None
+    return Transcript(session.pk, session.conversation.channel.agent.model, _lines(session))
 
 
 def _lines(session: Session) -> tuple[str, ...]:

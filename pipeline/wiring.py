@@ -29,10 +29,11 @@ logger = structlog.get_logger("pipeline")
 class TurnStore:
     """The `Store` port."""
 
-    async def commit(self, state: TurnState) -> None:
+    async def commit(self, state: TurnState) -> int | None:
         passing(FaultPoint.COMMIT_BEFORE)
-        await in_database(commit, state, now=timezone.now())
+        session_id = await in_database(commit, state, now=timezone.now())
         passing(FaultPoint.COMMITTED)
+        return session_id
 
     async def absorb(self, turn: TurnInput) -> TurnInput | None:
         return await in_database(turns.absorb, turn)

@@ -132,7 +132,9 @@ Q_CLUSTER = {
     "max_attempts": 1,
     "ack_failures": True,
     "save_limit": -1,
-    "recycle": 500,
+    # Replacing a worker process ends its flights' leases the hard way. It takes a task a second only to say that it
+    # lives, so that q2's default would replace all of them every few minutes; what leaks is seen in their memory.
+    "recycle": 10_000_000,
 }
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {

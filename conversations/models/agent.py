@@ -162,8 +162,9 @@ class Agent(models.Model):
     )
     fallback_reply = models.TextField(
         _("fallback reply"),
+        blank=True,
         default="Sorry, I can't answer right now. Please try again in a few minutes.",
-        help_text=_("Sent when the model cannot answer."),
+        help_text=_("Sent when the model cannot answer. Empty: nothing is sent."),
     )
     overload_reply = models.TextField(
         _("overload reply"),

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from audit.staff.show import ago
 from conversations.models import Channel, Delivery, Message, UnknownPolicy
+from pipeline.queries import SENT_AGAIN_WITHIN
 from pipeline.transports.registry import IDEMPOTENT_KINDS
 
 
@@ -13,7 +14,7 @@ def settling(message: Message, now: datetime) -> str:
     """For a send of unknown fate: until when a status may settle it, and what happens then."""
     if message.delivery != Delivery.UNKNOWN:
         return ""
-    resends = is_sent_again_by_itself(message.channel)
+    resends = is_sent_again_by_itself(message.channel) and message.created_at > now - SENT_AGAIN_WITHIN
     if message.settles_until > now:
         then = (
             _("After that it is sent again by itself, by the channel's policy.")

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.messages.base import Message
@@ -29,6 +30,7 @@ from pipeline.models import Breaker, BreakerState
 from pipeline.policies.errors import (
     BreakerOpenError,
     Code,
+    RecipientLimitedError,
     TransientError,
     UnknownError,
 )
@@ -68,8 +70,8 @@ class Breakers:
     async def guard(self, name: str) -> AsyncIterator[None]:
         """Run the body under the breaker. Raises `BreakerOpenError` instead while it is open.
 
-        Only what is transient, or unknown, speaks against the provider: a refused request is our own affair, and a
-        call that was cut off says nothing, neither for it nor against it.
+        Only what is transient, or unknown, speaks against the provider: a refused request is our own affair, the
+        limit of one recipient nobody else's, and a call that was cut off says nothing, neither for nor against it.
         """
         try:
             async with AsyncExitStack() as verdict:
@@ -79,6 +81,8 @@ class Breakers:
                 except asyncio.CancelledError:
                     verdict.pop_all()
                     raise
+                except RecipientLimitedError as error:
+                    raise _SparedError(error) from error
                 except (TransientError, UnknownError, TimeoutError):
                     raise
                 except BaseException as error:
@@ -151,9 +155,10 @@ def _in_the_future(now: datetime) -> float:
 
 
 def _take_probe(breaker: Breaker, now: datetime) -> bool:
-    rested = Q(opened_at__lte=now - timedelta(seconds=breaker.rest_s))
-    free = Q(probe_until__isnull=True) | Q(probe_until__lte=now)
-    if not Breaker.objects.filter(rested & free, pk=breaker.pk).update(probe_until=now + PROBE):
+    """By the database's clock, whatever the worker's says."""
+    rested = Q(opened_at__lte=Now() - timedelta(seconds=breaker.rest_s))
+    free = Q(probe_until__isnull=True) | Q(probe_until__lte=Now())
+    if not Breaker.objects.filter(rested & free, pk=breaker.pk).update(probe_until=Now() + PROBE):
         return False
     _change(breaker, BreakerState.HALF_OPEN, now=now, reason="its rest is over: one call tries")
     return True

@@ -28,15 +28,17 @@ from pipeline.policies.errors import Code
 
 
 @transaction.atomic
-def commit(state: TurnState, *, now: datetime) -> None:
+def commit(state: TurnState, *, now: datetime) -> int | None:
     """Write all that the turn decided: transcript, session, outbox, outcome, result, evidence. Idempotent.
+
+    The session's id; None where it was committed before.
 
     Raises `StaleError` when the lease is lost, or when the conversation changed hands while the turn ran.
     """
     mailbox.hold_for_owner(state.input.conversation_id, state.input.lease_epoch, state.input.owner_epoch)
     turn = Turn.objects.select_for_update(no_key=True).get(pk=state.input.turn_id)
     if turn.status != TurnStatus.RUNNING:
-        return  # the database broke off after it had committed, and this is the second try
+        return None  # the database broke off after it had committed, and this is the second try
     session = _write_session(state, now)
     _write_transcript(state, session, now)
     passing(FaultPoint.COMMIT_INSIDE)
@@ -47,6 +49,7 @@ def commit(state: TurnState, *, now: datetime) -> None:
     record_all(evidence.of_turn(state, session.pk, decision), now=now)
     desk().open(_for_people(state, decision), now=now)
     announce(conversation_topic(state.input.conversation_id), DASHBOARD)
+    return session.pk
 
 
 def _write_session(state: TurnState, now: datetime) -> Session:

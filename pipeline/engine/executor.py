@@ -49,6 +49,8 @@ SHORTEST_WAIT_S = 0.05
 CLAIM_BATCH = 20
 HEARTBEAT_S = 5.0
 ERROR_PAUSE_S = 2.0
+LAST_ATTEMPT_PAUSE_S = 0.5
+"""How soon a turn asks again whether it may be tried for the last time."""
 LANDING_S = 20.0
 """How long flights may take to land once the process has to stop; the cluster's grace time is longer."""
 STOP_VARIABLE = "ZUPA_STOP_FD"
@@ -71,10 +73,9 @@ def shared() -> "Executor":
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """How a flight ends: its lease given back already, or due again in `due_in_s`, None for when it is woken."""
+    """How a flight ends: due again in `due_in_s`, None for when it is woken."""
 
     due_in_s: float | None = None
-    is_released: bool = False
 
 
 @dataclass(slots=True)
@@ -219,8 +220,7 @@ class Executor:
         try:
             with correlation.bound(conversation_id=claim.conversation_id):
                 rest = await self._work_through_or_pause(claim, world)
-                if not rest.is_released:
-                    await in_database(mailbox.release, claim, due_in_s=rest.due_in_s)
+                await in_database(mailbox.release, claim, due_in_s=rest.due_in_s)
         except DatabaseError:
             logger.exception("flight.database_away")
         finally:
@@ -238,30 +238,32 @@ class Executor:
             return Rest(due_in_s=ERROR_PAUSE_S)
 
     async def _work_through(self, claim: Claim, world: World) -> Rest:
-        """Send, then answer and send, until nothing waits.
+        """Send, answer once, send; then the slot goes to whoever's turn it is, however much waits here.
 
         What was queued before `begin` cleared the due time is seen by the last look into the outbox; what is queued
         after it makes the mailbox due again.
         """
         if claim.has_outbox:
             await outbox.deliver(claim, world.senders, world.gate)
-        while not self._stopping:
-            turn = await in_database(turns.begin, claim, now=timezone.now())
-            if turn is not None and (postponed := await self._take_turn(turn, world)):
-                return Rest(due_in_s=postponed.seconds)
-            wait = await outbox.deliver(claim, world.senders, world.gate)
-            if turn is None:
-                return Rest(due_in_s=wait.seconds if wait else None)
-            if wait or turn.leaves_waiting:
-                continue
-            if await in_database(mailbox.release_if_quiet, claim):
-                return Rest(is_released=True)
-        return Rest(due_in_s=0.0)
+        if self._stopping:
+            return Rest(due_in_s=0.0)
+        turn = await in_database(turns.begin, claim, now=timezone.now())
+        if turn is not None and (postponed := await self._take_turn(turn, world)):
+            return Rest(due_in_s=postponed.seconds)
+        wait = await outbox.deliver(claim, world.senders, world.gate)
+        if turn is not None and turn.leaves_waiting:
+            return Rest(due_in_s=0.0)
+        return Rest(due_in_s=wait.seconds if wait else None)
 
     async def _take_turn(self, turn: TurnInput, world: World) -> Postponed | None:
-        """One last attempt at a time: of the turns that were in flight when their workers died, one is to blame."""
+        """One last attempt at a time: of the turns that were in flight when their workers died, one is to blame.
+
+        While another is tried, this one waits without its slot; its attempt counts once it begins.
+        """
         if turn.attempt < MAX_ATTEMPTS:
             return await self._run_turn(turn, world)
+        if self._last_attempt.locked():
+            return Postponed(LAST_ATTEMPT_PAUSE_S)
         async with self._last_attempt:
             await in_database(turns.begin_last_attempt, turn)
             return await self._run_turn(turn, world)

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from conversations.live import announce, conversation_topic
+from pipeline.agents import threads
 from pipeline.cleaning import storable
 from pipeline.controls.switchboard import Switchboard
 from pipeline.engine import mailbox
@@ -161,15 +162,16 @@ class StepJournal:
             async with asyncio.timeout(effect.deadline_s):
                 return await run(self._idempotency_key(effect))
         except TimeoutError as error:
-            raise _timed_out(effect) from error
+            raise _timed_out(effect, never_began=threads.never_began(error)) from error
 
     def _idempotency_key(self, effect: Effect) -> UUID:
         return uuid5(self.turn.turn_id, effect.key)
 
 
-def _timed_out(effect: Effect) -> PipelineError:
-    detail = f"{effect.name} did not answer within {effect.deadline_s:g} s."
-    if effect.is_idempotent:
+def _timed_out(effect: Effect, *, never_began: bool) -> PipelineError:
+    did_not = "begin" if never_began else "answer"
+    detail = f"{effect.name} did not {did_not} within {effect.deadline_s:g} s."
+    if effect.is_idempotent or never_began:
         return TransientError(TIMEOUT_CODES[effect.call], detail)
     return UnknownError(Code.STEP_UNKNOWN, detail + " It is not known whether it acted.")
 

@@ -192,17 +192,6 @@ def release(claim: Claim, *, due_in_s: float | None) -> None:
         )
 
 
-def release_if_quiet(claim: Claim) -> bool:
-    """Give the lease back if nothing came in since the waiting events were read. False also where it is lost."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE pipeline_mailbox SET lease_owner = '', lease_expires_at = NULL"
-            " WHERE conversation_id = %s AND lease_epoch = %s AND due_at IS NULL",
-            [claim.conversation_id, claim.lease_epoch],
-        )
-        return bool(cursor.rowcount)
-
-
 def renew(owner: str, conversation_ids: Sequence[int]) -> set[int]:
     """Extend these leases of `owner`; those it still holds. One it has forgotten about is left to run out."""
     with connection.cursor() as cursor:

@@ -1,7 +1,8 @@
 """Sends, one conversation's messages in order, each at most once unless the platform itself drops repeats.
 
 `sending` is written before a message goes out and the result after it. `sending` found by the next holder of the
-lease means that nobody knows whether it went out: it becomes `unknown` and waits for a status webhook or a person.
+lease means that nobody knows whether it went out: it becomes `unknown` and waits for a status webhook or a person,
+unless the platform drops repeats and the channel's policy is to send again.
 """
 
 import asyncio
@@ -13,13 +14,14 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, F
+from django.db.models import DurationField, Exists, ExpressionWrapper, F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.operations import Fact, record
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
-from conversations.models import DELIVERY_RANK, Channel, Delivery, Message
+from conversations.models import DELIVERY_RANK, Channel, Delivery, Message, UnknownPolicy
 from pipeline.cleaning import storable
 from pipeline.controls import switchboard
 from pipeline.engine import files, mailbox
@@ -30,10 +32,10 @@ from pipeline.engine.mailbox import Claim
 from pipeline.models import Switch, Turn
 from pipeline.policies.calls import CALLS, UPLOAD_S, Call
 from pipeline.policies.errors import (
-    AccountError,
+    CHANNEL_REFUSED,
+    MAY_HAVE_ARRIVED,
     BreakerOpenError,
     Code,
-    CredentialsError,
     PipelineError,
     TransientError,
     UnknownError,
@@ -55,6 +57,7 @@ class Sending:
 
     message_id: int
     channel_kind: str
+    may_repeat: bool
     outbound: OutboundMessage
     channel: ChannelConfig
 
@@ -75,7 +78,7 @@ async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Wait | None:
         passing(FaultPoint.OUTBOX_MARKED)
         result = await _send(senders[step.channel_kind], step, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
-        await in_database(_record_result, step.message_id, result, now=timezone.now())
+        await in_database(_record_result, step, result, now=timezone.now())
         passing(FaultPoint.OUTBOX_RECORDED)
 
 
@@ -90,14 +93,13 @@ async def _send(sender: Sender, sending: Sending, gate: Gate) -> str | PipelineE
 
 
 async def _send_in_time(sender: Sender, sending: Sending) -> str:
-    """Silence until the deadline is unknown, unless the platform drops repeats. A file has time of its own."""
+    """A file has time of its own."""
     attempt_s = CALLS[Call.SEND].attempt_s + (UPLOAD_S if sending.outbound.file else 0)
     try:
         async with asyncio.timeout(attempt_s):
             return await sender.send(sending.outbound, sending.channel)
     except TimeoutError as error:
-        kind = TransientError if sender.sends_idempotently else UnknownError
-        raise kind(Code.SEND_UNANSWERED, f"No answer within {attempt_s:g} s.") from error
+        raise UnknownError(Code.SEND_UNANSWERED, f"No answer within {attempt_s:g} s.") from error
 
 
 @transaction.atomic
@@ -109,7 +111,9 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | 
     rules = switchboard.read_if(messages[0].is_switched)
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
     for message in messages:
-        if _was_interrupted(message, claim) and not senders[message.channel.kind].sends_idempotently:
+        may_repeat = _may_repeat(message.channel, senders)
+        was_interrupted = _was_interrupted(message, claim)
+        if was_interrupted and not may_repeat:
             _mark_interrupted(message, now)
             continue
         switched = _switched(message, rules)
@@ -118,16 +122,21 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | 
         if switched is SwitchAction.STOP:
             _stop(message, claim, now)
             continue
-        if message.send_after and message.send_after > now:
-            return Wait((message.send_after - now).total_seconds())
+        if message.waits and message.waits > timedelta(0):
+            return Wait(message.waits.total_seconds())
         if owner_epoch != message.owner_epoch:
             story = "The conversation changed hands before this was sent."
             _withdraw(message, Code.SEND_OWNER_CHANGED, story, now)
         elif _mark_sending(message, claim, rules):
-            return _sending(message)
+            return _sending(message, may_repeat)
         else:
             return Wait(0.0)
     return None
+
+
+def _may_repeat(channel: Channel, senders: Senders) -> bool:
+    """Whether a send that may have arrived goes out again by itself: where the platform drops repeats, by policy."""
+    return senders[channel.kind].sends_idempotently and channel.unknown_policy == UnknownPolicy.RESEND
 
 
 def _switched(message: Message, rules: tuple[Rule, ...]) -> SwitchAction | None:
@@ -151,13 +160,15 @@ def _was_interrupted(message: Message, claim: Claim) -> bool:
 
 
 def _open_messages(claim: Claim) -> list[Any]:
-    """Oldest first, each with `is_switched`: whether any switch is in force."""
+    """Oldest first, each with `is_switched`: whether any switch is in force, and `waits`: how long it has to wait yet,
+    by the database's clock, as all workers share it."""
+    waits = ExpressionWrapper(F("send_after") - Now(), DurationField())
     return list(
         Message.objects.filter(
             conversation_id=claim.conversation_id, delivery__in=[Delivery.QUEUED, Delivery.SENDING]
         )
         .select_related("channel", "conversation__contact")
-        .annotate(is_switched=switchboard.any_in_force())
+        .annotate(is_switched=switchboard.any_in_force(), waits=waits)
         .order_by("id")[:20]
     )
 
@@ -167,19 +178,24 @@ def _mark_sending(message: Message, claim: Claim, rules: tuple[Rule, ...]) -> bo
     known = [rule.id for rule in rules]
     news = Switch.objects.filter(switchboard.COUNTS, capability=Capability.OUTBOUND).exclude(pk__in=known)
     unsettled = Message.objects.filter(~Exists(news), pk=message.pk, delivery=message.delivery)
+    interrupted = _was_interrupted(message, claim)
     marked = unsettled.update(
-        delivery=Delivery.SENDING, attempts=F("attempts") + 1, lease_epoch=claim.lease_epoch
+        delivery=Delivery.SENDING,
+        attempts=F("attempts") + 1,
+        lease_epoch=claim.lease_epoch,
+        error_code=Code.SEND_INTERRUPTED if interrupted else message.error_code,
     )
     announce(conversation_topic(message.conversation_id))
     return bool(marked)
 
 
-def _sending(message: Message) -> Sending:
+def _sending(message: Message, may_repeat: bool) -> Sending:
     assert message.idempotency_key is not None  # held by a constraint
     channel: Channel = message.channel
     return Sending(
         message_id=message.pk,
         channel_kind=channel.kind,
+        may_repeat=may_repeat,
         outbound=OutboundMessage(
             to=message.conversation.contact.address,
             text=message.text,
@@ -211,12 +227,12 @@ def _withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def _record_result(message_id: int, result: str | PipelineError, *, now: datetime) -> None:
+def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> None:
     """What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down."""
-    message = Message.objects.select_for_update(no_key=True).get(pk=message_id)
+    message = Message.objects.select_for_update(no_key=True).get(pk=sending.message_id)
     if isinstance(result, str):
         _write_sent(message, result, now)
-    elif isinstance(result, UnknownError):
+    elif isinstance(result, UnknownError) and not sending.may_repeat:
         _write_unknown(message, result, now)
     else:
         _write_not_sent(message, result, now)
@@ -240,29 +256,40 @@ def _write_unknown(message: Message, error: UnknownError, now: datetime) -> None
 
 
 def _write_not_sent(message: Message, error: PipelineError, now: datetime) -> None:
-    """Back into the queue if the policy says so, or if it is the channel that has to be mended; else failed."""
+    """Back into the queue if the policy says so, or if it is the channel that has to be mended; else it ends.
+
+    As failed only where no try of it may have arrived: that keeps its code whatever came after.
+    """
     unsettled = Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING)
-    story = {"error_code": error.code, "error_detail": storable(error.detail)}
-    if isinstance(error, CredentialsError | AccountError):
+    code = message.error_code if message.error_code in MAY_HAVE_ARRIVED else error.code
+    story = {"error_code": code, "error_detail": storable(error.detail)}
+    if error.code in CHANNEL_REFUSED:
         unsettled.update(delivery=Delivery.QUEUED, **story)
         channels.pause(channel_id=message.channel_id, reason=f"{error.code}: {error.detail}", now=now)
         return
     decision = CALLS[Call.SEND].retry.decide(_waited_out(error), _tried(message, now), random.Random())
     if decision.is_retry:
-        send_after = now + timedelta(seconds=decision.wait_s)
+        send_after = Now() + timedelta(seconds=decision.wait_s)
         unsettled.update(delivery=Delivery.QUEUED, send_after=send_after, **story)
         _record_retry(message, error, decision, now)
-    elif unsettled.update(delivery=Delivery.FAILED, **story):
-        _record(message, "message.failed", error.code, now)
+    else:
+        _write_end(message, story, now)
+
+
+def _write_end(message: Message, story: dict[str, str], now: datetime) -> None:
+    end = Delivery.UNKNOWN if story["error_code"] in MAY_HAVE_ARRIVED else Delivery.FAILED
+    if Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(delivery=end, **story):
+        _record(message, f"message.{end}", story["error_code"], now)
 
 
 def _waited_out(error: PipelineError) -> PipelineError:
-    """A turn has no time for an open breaker; a row in the outbox has."""
-    return TransientError(error.code, error.detail) if isinstance(error, BreakerOpenError) else error
+    """A turn has no time for an open breaker; a row in the outbox has. What may have arrived is repeated, too."""
+    again = isinstance(error, BreakerOpenError | UnknownError)
+    return TransientError(error.code, error.detail) if again else error
 
 
 def _tried(message: Message, now: datetime) -> Tried:
-    """That it was certainly not accepted makes another try harmless."""
+    """That it was certainly not accepted, or that the platform drops repeats, makes another try harmless."""
     elapsed_s = (now - message.created_at).total_seconds()
     return Tried(attempt=message.attempts, elapsed_s=elapsed_s, is_idempotent=True, retries_left=1)
 

@@ -3,7 +3,7 @@
 This is also how a send whose answer was lost is settled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,9 +12,11 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
+from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import DELIVERY_RANK, Channel, Delivery, Direction, Message
 from pipeline.desk import desk
+from pipeline.policies.errors import CHANNEL_REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,18 @@ def apply_statuses(channel: Channel, updates: Sequence[StatusUpdate]) -> list[bo
             moved[message.pk] = message
     if moved:
         _write_moved(list(moved.values()))
+        _pause_refused(moved.values())
         desk().settle(message_ids=unknown & set(moved), now=timezone.now())
         announce(*(conversation_topic(message.conversation_id) for message in moved.values()), DASHBOARD)
     return effects
+
+
+def _pause_refused(messages: Iterable[Message]) -> None:
+    """As a send does that is refused for its channel's sake."""
+    refused = {one.channel_id: one for one in messages if one.error_code in CHANNEL_REFUSED}
+    for channel_id, message in sorted(refused.items()):
+        reason = f"{message.error_code}: {message.error_detail}"
+        channels.pause(channel_id=channel_id, reason=reason, now=timezone.now())
 
 
 def _reported_messages(channel: Channel, updates: Sequence[StatusUpdate]) -> list[Message]:

@@ -17,18 +17,34 @@ from pipeline.transports.base import InboundEvent
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The events of one POST that share a dedupe key. The first stands; `conflicts` of the `repeats` differ from it."""
+    """The events of one POST that share a dedupe key. The first stands; `conflicts` of the `repeats` differ from it.
+
+    `differing` is the first of those.
+    """
 
     first: InboundEvent
     fingerprint: str
     repeats: int
     conflicts: int
+    differing: InboundEvent | None
 
     @classmethod
     def of(cls, events: Sequence[InboundEvent]) -> "Copies":
-        fingerprints = [fingerprint(event) for event in events]
-        conflicts = [each for each in fingerprints if each != fingerprints[0]]
-        return cls(events[0], fingerprints[0], len(events) - 1, len(conflicts))
+        ours = fingerprint(events[0])
+        conflicts = [event for event in events[1:] if fingerprint(event) != ours]
+        return cls(events[0], ours, len(events) - 1, len(conflicts), conflicts[0] if conflicts else None)
+
+    def payload(self) -> dict[str, Any]:
+        """What goes on record: the first, and beside it the content that conflicts with it."""
+        if self.differing is None:
+            return self.first.payload
+        return {**self.first.payload, "conflicting": self.differing.payload["raw"]}
+
+    def fingerprint_against(self, stored: str) -> str | None:
+        """That of the first content which differs from what is on record; None where none does."""
+        if self.fingerprint != stored:
+            return self.fingerprint
+        return fingerprint(self.differing) if self.differing else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +82,9 @@ def insert(channel: Channel, rows: Sequence[Row], *, request_id: str, now: datet
         known = cursor.fetchall()
     copies = {row.copies.first.dedupe_key: row.copies for row in rows}
     conflicts = [
-        _conflict(event_id, key, channel)
+        _conflict(event_id, key, channel, theirs)
         for event_id, key, stored, _ in known
-        if copies[key].conflicts or copies[key].fingerprint != stored
+        if (theirs := copies[key].fingerprint_against(stored))
     ]
     record_all(conflicts, now=now)
     return {key for _, key, _, is_new in known if is_new}
@@ -87,10 +103,22 @@ FROM unnest(
 ) AS event
 ON CONFLICT (channel_id, dedupe_key) DO UPDATE SET
     duplicates = known.duplicates + 1 + excluded.duplicates,
-    conflicts = known.conflicts + (known.fingerprint <> excluded.fingerprint)::int + excluded.conflicts
+    conflicts = known.conflicts + (known.fingerprint <> excluded.fingerprint)::int + excluded.conflicts,
+    payload = CASE
+        WHEN known.payload = '{}' OR known.payload ? 'conflicting' THEN known.payload
+        WHEN known.fingerprint <> excluded.fingerprint
+            THEN known.payload || jsonb_build_object('conflicting', excluded.payload -> 'raw')
+        WHEN excluded.payload ? 'conflicting'
+            THEN known.payload || jsonb_build_object('conflicting', excluded.payload -> 'conflicting')
+        ELSE known.payload
+    END
 RETURNING id, dedupe_key, fingerprint, xmax = 0
 """
-"""`xmax = 0` holds for a row that this statement inserted, not for one it found."""
+"""`xmax = 0` holds for a row that this statement inserted, not for one it found.
+
+The first content that conflicts is kept in the payload, and goes with it when its time is over: no entry of the audit
+trail ever does.
+"""
 
 
 def _values(row: Row, now: datetime) -> tuple[object, ...]:
@@ -101,7 +129,7 @@ def _values(row: Row, now: datetime) -> tuple[object, ...]:
         event.dedupe_key,
         row.copies.fingerprint,
         event.kind,
-        json.dumps(event.payload),
+        json.dumps(row.copies.payload()),
         event.platform_at,
         EventStatus.DONE if row.outcome else EventStatus.RECEIVED,
         row.outcome,
@@ -118,12 +146,12 @@ def fingerprint(event: InboundEvent) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _conflict(event_id: int, dedupe_key: str, channel: Channel) -> Fact:
+def _conflict(event_id: int, dedupe_key: str, channel: Channel, theirs: str) -> Fact:
     return Fact(
         action="event.conflict",
         object_type="event",
         object_id=event_id,
         reason="Delivered again under the same key with different content; the first content stands.",
-        details={"channel": channel.slug},
+        details={"channel": channel.slug, "fingerprint": theirs},
         ids={"event_id": event_id, "dedupe_key": dedupe_key, "tenant_id": channel.tenant_id},
     )

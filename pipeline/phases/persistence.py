@@ -6,5 +6,7 @@ from pipeline.ports import Ports
 
 async def persistence(state: TurnState, ports: Ports) -> TurnState:
     """The commit point."""
-    await ports.store.commit(state)
-    return replace(state, committed=True)
+    assert state.session is not None  # checked by the contract
+    session_id = await ports.store.commit(state)
+    known = replace(state.session, session_id=session_id or state.session.session_id)
+    return replace(state, session=known, committed=True)

@@ -4,9 +4,11 @@ from pipeline.ports import Ports
 
 async def telemetry_emit(state: TurnState, ports: Ports) -> TurnState:
     assert state.decision is not None  # checked by the contract
+    assert state.session is not None
     ports.telemetry.emit(
         "turn.finished",
         {
+            "session_id": str(state.session.session_id or ""),
             "outcome": state.decision.outcome,
             "error_code": state.decision.code or "",
             "attempt": state.input.attempt,

@@ -20,7 +20,8 @@ class Call(StrEnum):
 class CallPolicy:
     """`connect_s` for the connection, `attempt_s` for each try as a whole; `retry` bounds all tries together.
 
-    `max_in_flight` bounds what one worker process asks of the other side at the same time.
+    `max_in_flight` bounds what one worker process asks at the same time of one provider: of one model, of one
+    channel's platform, of all tools together. It binds where MAX_IN_FLIGHT conversations would ask for more.
     """
 
     connect_s: float
@@ -44,7 +45,7 @@ CALLS: Mapping[Call, CallPolicy] = {
         connect_s=5,
         attempt_s=20,
         retry=RetryPolicy(attempts=3, total_s=45, base_s=0.5, max_s=4),
-        max_in_flight=200,
+        max_in_flight=100,
     ),
     Call.TOOL: CallPolicy(
         connect_s=5,

@@ -3,6 +3,7 @@
 PipelineError
 ├── TransientError          did not happen, may work later
 │   ├── RateLimitedError    … and says when
+│   │   └── RecipientLimitedError  … and concerns one recipient alone
 │   └── BreakerOpenError    was not tried: its breaker is open
 ├── PermanentError          did not happen and will not
 │   ├── CredentialsError    our key or secret is refused
@@ -106,6 +107,10 @@ class RateLimitedError(TransientError):
         self.retry_after_s = retry_after_s
 
 
+class RecipientLimitedError(RateLimitedError):
+    pass
+
+
 class BreakerOpenError(TransientError):
     pass
 
@@ -150,6 +155,10 @@ class StaleError(PipelineError):
     pass
 
 
+CHANNEL_REFUSED = frozenset({Code.SEND_CREDENTIALS, Code.SEND_ACCOUNT})
+"""Failures of a send that all of its channel's would meet."""
+MAY_HAVE_ARRIVED = frozenset({Code.SEND_UNANSWERED, Code.SEND_INTERRUPTED})
+"""After one of these no later failure proves that a message did not arrive."""
 TRANSIENT_STEPS = frozenset(
     {
         Code.MODEL_CONNECTION,

@@ -11,6 +11,8 @@ from pipeline.policies.errors import Code, TransientError, UnknownError
 
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 """Failures from before a byte of the request went out."""
+GATEWAY = frozenset({502, 504})
+"""Said by a gateway: what became of the message behind it, it does not know."""
 
 
 def make_client() -> httpx2.AsyncClient:

@@ -72,6 +72,16 @@ def staff_name() -> str:
     return str(User.objects.get().username)
 
 
+def test_an_agent_may_stay_silent_where_its_model_cannot_answer(staff: Client) -> None:
+    agent = factories.agent()
+
+    response = staff.post(site.page(agent), agent_form(agent, fallback_reply=""))
+
+    assert response.status_code == 302
+    agent.refresh_from_db()
+    assert agent.fallback_reply == ""
+
+
 def test_an_agent_saved_unchanged_keeps_its_policy_version(staff: Client) -> None:
     agent = factories.agent()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sentry_sdk
@@ -55,3 +56,10 @@ def test_a_reported_error_names_its_message_by_ids_and_never_by_what_it_says(out
 def test_log_lines_leave_out_what_people_wrote() -> None:
     line = redact(structlog.get_logger(), "info", {"event": "turn.finished", "text": "hello", "turn_id": "t"})
     assert line == {"event": "turn.finished", "text": "[redacted]", "turn_id": "t"}
+
+
+def test_ids_stand_on_log_lines_as_text() -> None:
+    turn_id = uuid4()
+    with correlation.bound(turn_id=turn_id, conversation_id=7, session_id=None):
+        line = structlog.contextvars.get_contextvars()
+    assert line == {"turn_id": str(turn_id), "conversation_id": "7", "session_id": ""}

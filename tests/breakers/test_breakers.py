@@ -23,6 +23,7 @@ from pipeline.policies.errors import (
     Code,
     CredentialsError,
     PipelineError,
+    RecipientLimitedError,
     RequestError,
     TransientError,
     UnknownError,
@@ -120,6 +121,12 @@ def test_errors_that_say_nothing_about_the_provider_do_not_count(provider: Provi
     assert (breaker().state, breaker().failures) == ("closed", 0)
 
 
+def test_limit_of_one_recipient_does_not_count_against_the_channel(provider: Provider) -> None:
+    limited = RecipientLimitedError(Code.SEND_RATE_LIMITED, "131056: pair rate limit", retry_after_s=None)
+    provider.in_process(*[limited] * THRESHOLD)
+    assert (breaker().state, breaker().failures) == ("closed", 0)
+
+
 def test_answers_that_never_came_count(provider: Provider) -> None:
     provider.in_process(*[UnknownError(Code.SEND_UNANSWERED, "silence")] * THRESHOLD)
     assert breaker().state == "open"
@@ -137,6 +144,18 @@ def test_one_caller_alone_probes_when_its_rest_is_over(provider: Provider) -> No
     ended = asyncio.run(many_at_once())
     assert sorted(ended) == ["ok", *["open"] * 9]
     assert provider.calls == before + 1
+
+
+def test_rest_is_over_in_its_time_though_a_workers_clock_jumped_back(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(provider)
+    rest_is_over()
+    clock = timezone.now
+    monkeypatch.setattr(
+        timezone, "now", lambda: clock() - timedelta(hours=1)
+    )  # no machine's clock is ours to set
+    assert provider.in_process(None) == ["ok"]
 
 
 def test_probe_that_succeeds_closes_it(provider: Provider) -> None:

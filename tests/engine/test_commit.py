@@ -9,11 +9,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from conversations import sessions
 from conversations.models import Conversation, Message, Session
 from pipeline.engine import mailbox, turns
 from pipeline.engine.commit import commit
 from pipeline.models import Mailbox, ProcessedEvent, Turn
 from pipeline.policies.errors import Code, StaleError
+from tests import factories
 from tests.engine.flights import begun
 from tests.engine_room import Room
 
@@ -52,6 +54,19 @@ def test_commit_that_runs_twice_commits_once() -> None:
     before = written()
     commit(state, now=timezone.now())
     assert written() == before
+
+
+def test_turn_whose_session_was_closed_meanwhile_opens_another() -> None:
+    conversation = factories.conversation()
+    closed = factories.session(conversation=conversation)
+    flight = begun(conversation=conversation)
+    sessions.close_by_operator(session_ids=[closed.pk], by="ada", reason="a new matter", now=timezone.now())
+    commit(flight.decided("Hello."), now=timezone.now())
+    closed.refresh_from_db()
+    assert (closed.end_reason, closed.turn_count) == ("operator", 0)
+    fresh = Session.objects.get(ended_at__isnull=True)
+    assert fresh.turn_count == 1
+    assert set(Message.objects.values_list("session_id", flat=True)) == {fresh.pk}
 
 
 def test_worker_that_lost_its_lease_commits_nothing() -> None:

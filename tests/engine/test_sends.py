@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -12,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from audit.models import AuditEntry
-from conversations.models import Conversation, Message
+from conversations.models import Channel, Conversation, Message, UnknownPolicy
 from pipeline.engine import mailbox, outbox
 from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
@@ -76,15 +77,80 @@ def test_send_cut_off_by_a_death_is_unknown_where_a_repeat_would_arrive_twice(ro
     assert AuditEntry.objects.filter(action="message.unknown", object_id=str(message.pk)).exists()
 
 
-def test_send_cut_off_by_a_death_is_repeated_where_the_platform_drops_repeats(room: Room) -> None:
+def test_send_cut_off_by_a_death_is_repeated_where_the_channel_sends_again(room: Room) -> None:
     message = waiting(room, on_http=True)
     room.work()
+    Channel.objects.update(unknown_policy=UnknownPolicy.RESEND)
     Message.objects.update(delivery="sending", lease_epoch=0)
     Mailbox.objects.update(due_at=timezone.now())
     room.work()
     message.refresh_from_db()
     assert (message.delivery, message.attempts) == ("sent", 2)
     assert room.accepted() == [message.text]
+
+
+def test_send_cut_off_by_a_death_waits_for_a_person_where_the_channel_holds(room: Room) -> None:
+    message = waiting(room, on_http=True, delivery="sending", lease_epoch=0, attempts=1)
+    room.work()
+    message.refresh_from_db()
+    assert (message.delivery, message.error_code) == ("unknown", Code.SEND_INTERRUPTED)
+    assert room.accepted() == []
+
+
+@pytest.mark.parametrize("mode", ["disconnect_after_accept", "disconnect_before_accept"])
+def test_send_without_an_answer_waits_for_a_person_where_the_channel_holds(room: Room, mode: str) -> None:
+    """Not every receiver drops repeats, so that is the default."""
+    message = waiting(room, on_http=True)
+    room.fault("http", mode, count=1)
+    room.work()
+    message.refresh_from_db()
+    assert (message.delivery, message.error_code) == ("unknown", Code.SEND_UNANSWERED)
+
+
+def test_send_without_an_answer_is_repeated_where_the_channel_sends_again(room: Room) -> None:
+    message = sending_again(room)
+    room.fault("http", "disconnect_after_accept", count=1)
+    room.work()
+    assert current(message).delivery == "queued"
+    try_again(room)
+    assert (current(message).delivery, current(message).attempts) == ("sent", 2)
+    assert room.accepted() == [message.text]
+
+
+def test_send_whose_tries_are_used_up_without_an_answer_is_unknown_and_not_failed(room: Room) -> None:
+    message = sending_again(room, created_at=timezone.now() - timedelta(hours=2))
+    room.fault("http", "disconnect_after_accept")
+    room.work()
+    assert (current(message).delivery, current(message).error_code) == ("unknown", Code.SEND_UNANSWERED)
+
+
+def test_send_that_may_have_arrived_is_not_called_failed_for_what_a_later_try_met(room: Room) -> None:
+    message = sending_again(room)
+    room.fault("http", "disconnect_after_accept", count=1)
+    room.work()
+    room.fault("http", "error", status=422)
+    try_again(room)
+    assert (current(message).delivery, current(message).error_code) == ("unknown", Code.SEND_UNANSWERED)
+    assert "422" in current(message).error_detail
+
+
+def test_send_that_was_refused_at_once_failed(room: Room) -> None:
+    message = sending_again(room)
+    room.fault("http", "error", status=422)
+    room.work()
+    assert (current(message).delivery, current(message).error_code) == ("failed", Code.SEND_REQUEST)
+
+
+def sending_again(room: Room, **fields: object) -> Message:
+    message = waiting(room, on_http=True, **fields)
+    Channel.objects.update(unknown_policy=UnknownPolicy.RESEND)
+    return message
+
+
+def try_again(room: Room) -> None:
+    Message.objects.update(send_after=None)
+    make_due()
+    room.work()
 
 
 def test_answer_to_the_marking_that_was_lost_is_no_interruption(room: Room) -> None:
@@ -140,3 +206,35 @@ def test_message_that_has_to_wait_keeps_its_place_before_those_that_follow_it(ro
     make_due()
     room.work()
     assert room.accepted() == texts
+
+
+def test_send_goes_out_when_its_time_has_come_though_the_workers_clock_jumped_back(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = waiting(room)
+    room.fault("whatsapp", "rate_limit", count=1, retry_after=1)
+    room.work()
+    assert current(message).delivery == "queued"
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE conversations_message SET send_after = now()")
+    clock = timezone.now
+    monkeypatch.setattr(
+        timezone, "now", lambda: clock() - timedelta(hours=1)
+    )  # no machine's clock is ours to set
+    make_due()
+    room.work()
+    assert current(message).delivery == "sent"
+
+
+def test_pause_of_a_send_is_as_long_as_it_was_asked_for_whatever_the_workers_clock_says(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = waiting(room)
+    room.fault("whatsapp", "rate_limit", count=1, retry_after=60)
+    clock = timezone.now
+    with monkeypatch.context() as wrong:
+        wrong.setattr(timezone, "now", lambda: clock() - timedelta(hours=1))
+        room.work()
+    send_after = current(message).send_after
+    assert send_after is not None
+    assert timedelta(seconds=50) < send_after - timezone.now() < timedelta(seconds=100)

@@ -166,6 +166,13 @@ def test_unknown_send_is_not_repeated_while_a_status_may_still_come(kind: str) -
     assert delivery(message) == Delivery.UNKNOWN
 
 
+def test_unknown_send_is_not_repeated_once_a_reply_makes_no_sense_any_more() -> None:
+    message = unknown_send(61, "http", unknown_policy=UnknownPolicy.RESEND)
+    counts = keep_house().counts
+    assert (counts["unknown_sends_resent"], counts["unknown_sends_held"]) == (0, 1)
+    assert delivery(message) == Delivery.UNKNOWN
+
+
 def test_unknown_send_is_never_repeated_where_the_platform_does_not_drop_repeats() -> None:
     """Whatever the channel's policy says: WhatsApp knows no idempotency key."""
     message = unknown_send(11, "whatsapp_cloud", unknown_policy=UnknownPolicy.RESEND)
@@ -178,3 +185,68 @@ def test_unknown_send_is_held_for_a_person_where_that_is_the_policy() -> None:
     message = unknown_send(10_000, "http", unknown_policy=UnknownPolicy.HOLD)
     keep_house()
     assert delivery(message) == Delivery.UNKNOWN
+
+
+def idle_sessions(number: int) -> None:
+    for _ in range(number):
+        factories.session(last_activity_at=timezone.now() - timedelta(days=1))
+
+
+def test_chore_goes_on_batch_by_batch_until_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    idle_sessions(5)
+    for days in (9, 10, 11, 12, 13):
+        old_turn(channel_of(days=1), days=days)
+    counts = keep_house().counts
+    assert (counts["sessions_closed"], counts["retention_applied"]) == (5, 10)
+    assert not Step.objects.exists()
+
+
+def test_chore_stops_when_its_time_is_up_and_the_next_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(housekeeping, "CHORE_S", 0.0)
+    idle_sessions(5)
+    assert keep_house().counts["sessions_closed"] == 2
+    HousekeepingRun.objects.update(started_at=timezone.now() - timedelta(minutes=2))
+    assert keep_house().counts["sessions_closed"] == 2
+
+
+def test_run_that_is_out_of_time_does_one_batch_of_each_chore(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(housekeeping, "RUN_S", 0.0)
+    idle_sessions(5)
+    old_turn(channel_of(days=1), days=9)
+    counts = keep_house().counts
+    assert (counts["sessions_closed"], counts["retention_applied"]) == (2, 2)
+
+
+def test_sends_held_for_people_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    for _ in range(3):
+        unknown_send(11, "whatsapp_cloud")
+    assert keep_house().counts["unknown_sends_held"] == 2
+
+
+def test_what_media_was_goes_with_its_tenants_retention_and_what_was_said_stays() -> None:
+    at = timezone.now() - timedelta(days=11)
+    media = {"id": "9", "mime_type": "image/jpeg"}
+    gone, kept = (
+        factories.message(
+            conversation=factories.conversation(channel=channel_of(days=days)),
+            created_at=at,
+            kind="image",
+            text="My parcel",
+            media=media,
+        )
+        for days in (10, 12)
+    )
+    assert keep_house().counts["retention_applied"] == 1
+    gone.refresh_from_db()
+    kept.refresh_from_db()
+    assert (gone.media, gone.text, gone.kind) == ({}, "My parcel", "image")
+    assert kept.media == media
+
+
+def test_run_of_a_clock_that_was_ahead_keeps_no_later_run_from_being_done() -> None:
+    HousekeepingRun.objects.create(started_at=timezone.now() + timedelta(hours=1))
+    keep_house()

@@ -60,6 +60,7 @@ def test_same_key_with_other_content_is_kept_as_it_was_flagged_and_audited(meta:
     meta.say(text_message("one", id="wamid.1"))
     assert receipt(meta.say(text_message("two", id="wamid.1"))) == (0, 1, 0)
     assert (event().payload["text"], event().duplicates, event().conflicts) == ("one", 1, 1)
+    assert event().payload["conflicting"]["text"] == {"body": "two"}
     entry = AuditEntry.objects.get(action="event.conflict")
     assert (entry.object_id, entry.dedupe_key) == (str(event().pk), "wamid.1")
 
@@ -68,7 +69,24 @@ def test_copies_within_one_post_are_counted_like_redeliveries(meta: Meta) -> Non
     first, other = text_message("one", id="wamid.1"), text_message("two", id="wamid.1")
     assert receipt(meta.say(first, first, other)) == (1, 2, 0)
     assert (event().payload["text"], event().duplicates, event().conflicts) == ("one", 2, 1)
+    assert event().payload["conflicting"]["text"] == {"body": "two"}
     assert AuditEntry.objects.filter(action="event.conflict").count() == 1
+
+
+def test_first_content_that_conflicts_is_kept_and_no_further(meta: Meta) -> None:
+    for text in ("one", "two", "three", "one", "two"):
+        meta.say(text_message(text, id="wamid.1", timestamp="1"))
+    assert (event().payload["text"], event().duplicates, event().conflicts) == ("one", 4, 3)
+    assert event().payload["conflicting"]["text"] == {"body": "two"}
+    entries = AuditEntry.objects.filter(action="event.conflict")
+    assert len({entry.details["fingerprint"] for entry in entries}) == 2
+
+
+def test_event_that_was_emptied_keeps_no_content_of_a_late_conflict(meta: Meta) -> None:
+    meta.say(text_message("one", id="wamid.1"))
+    ProcessedEvent.objects.update(payload={})
+    meta.say(text_message("two", id="wamid.1"))
+    assert (event().payload, event().conflicts) == ({}, 1)
 
 
 def test_same_id_on_two_channels_is_two_events(meta: Meta) -> None:

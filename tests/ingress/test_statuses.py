@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from django.utils import timezone
 
-from conversations.models import Delivery, Message
+from conversations import channels
+from conversations.models import Channel, Delivery, Message
 from tests import factories
 from tests.ingress.answers import receipt
 from tests.ingress.platforms import Meta, envelope, status_of, text_message, value
@@ -45,8 +47,38 @@ def test_failure_after_acceptance_is_told_with_its_reason(meta: Meta, sent: Mess
     errors = [{"code": 131026, "title": "Message undeliverable"}]
     assert receipt(meta.report(status_of("wamid.out", "failed", errors=errors))) == (1, 0, 0)
     failed = Message.objects.get(pk=sent.pk)
-    assert (failed.delivery, failed.error_code) == (Delivery.FAILED, "send.reported")
+    assert (failed.delivery, failed.error_code) == (Delivery.FAILED, "send.recipient")
     assert "131026" in failed.error_detail
+
+
+@pytest.mark.parametrize(
+    "errors", [None, [], ["131026"], [{}], [{"code": "x"}], [{"code": 999_999}], "131026"]
+)
+def test_failure_for_reasons_we_do_not_know_is_told_as_the_platform_told_it(
+    meta: Meta, sent: Message, errors: object
+) -> None:
+    assert receipt(meta.report(status_of("wamid.out", "failed", errors=errors))) == (1, 0, 0)
+    failed = Message.objects.get(pk=sent.pk)
+    assert (failed.delivery, failed.error_code) == (Delivery.FAILED, "send.reported")
+
+
+@pytest.mark.parametrize(("code", "ours"), [(190, "send.credentials"), (131042, "send.account")])
+def test_reported_failure_of_credentials_or_account_pauses_the_channel(
+    meta: Meta, sent: Message, code: int, ours: str
+) -> None:
+    meta.report(status_of("wamid.out", "failed", errors=[{"code": code, "title": "Payment issue"}]))
+    channel = Channel.objects.get(pk=meta.channel.pk)
+    assert channel.paused_at is not None
+    assert channel.paused_reason.startswith(ours)
+    assert Message.objects.get(pk=sent.pk).error_code == ours
+
+
+def test_report_that_comes_again_does_not_pause_a_channel_that_was_mended(meta: Meta, sent: Message) -> None:
+    told = status_of("wamid.out", "failed", errors=[{"code": 131042}])
+    meta.report(told)
+    channels.resume(channel_id=meta.channel.pk, by="ada", reason="paid", now=timezone.now())
+    meta.report(told)
+    assert Channel.objects.get(pk=meta.channel.pk).paused_at is None
 
 
 def test_delivery_after_a_reported_failure_has_delivered_all_the_same(meta: Meta, sent: Message) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -22,6 +24,7 @@ from pipeline.policies.errors import (
     PipelineError,
     RateLimitedError,
     RecipientError,
+    RecipientLimitedError,
     RequestError,
     TransientError,
     UnknownError,
@@ -66,7 +69,8 @@ def test_failure_found_on_record_is_as_passing_as_it_was(code: Code) -> None:
 
 WHATSAPP: Mapping[type[PipelineError], tuple[int, ...]] = {
     TransientError: (1, 2, 131000, 131016, 131057),
-    RateLimitedError: (4, 80007, 130429, 131056),
+    RateLimitedError: (4, 80007, 130429),
+    RecipientLimitedError: (131056,),
     WindowError: (131047,),
     RecipientError: (131026, 131021, 131049, 131050, 130403, 130472),
     CredentialsError: (0, 3, 10, 190, 200, 250, 299, 131005),
@@ -162,9 +166,11 @@ HTTP_FAULTS: list[tuple[dict[str, Any], type[PipelineError], Code]] = [
     ({"mode": "error", "status": 403}, CredentialsError, Code.SEND_CREDENTIALS),
     ({"mode": "error", "status": 422}, RequestError, Code.SEND_REQUEST),
     ({"mode": "rate_limit", "retry_after": 7}, RateLimitedError, Code.SEND_RATE_LIMITED),
-    ({"mode": "hang"}, TransientError, Code.SEND_UNANSWERED),
-    ({"mode": "disconnect_after_accept"}, TransientError, Code.SEND_UNANSWERED),
-    ({"mode": "disconnect_before_accept"}, TransientError, Code.SEND_UNANSWERED),
+    ({"mode": "error", "status": 502}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "error", "status": 504}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "hang"}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "disconnect_after_accept"}, UnknownError, Code.SEND_UNANSWERED),
+    ({"mode": "disconnect_before_accept"}, UnknownError, Code.SEND_UNANSWERED),
 ]
 
 
@@ -185,7 +191,7 @@ def test_whatsapp_send_says_whether_the_message_may_have_gone_out(
 
 
 @pytest.mark.parametrize(("fault", "kind", "code"), HTTP_FAULTS)
-def test_signed_http_send_may_always_be_repeated_as_the_receiver_drops_repeats(
+def test_signed_http_send_says_whether_the_message_may_have_gone_out(
     outside: Outside, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], kind: type, code: Code
 ) -> None:
     shorten(monkeypatch, Call.SEND, attempt_s=0.5)
@@ -217,7 +223,11 @@ def shorten(monkeypatch: pytest.MonkeyPatch, call: Call, *, attempt_s: float) ->
 
 
 async def model_error(outside: Outside, said: str) -> PipelineError:
-    model = OpenAIModel(base_url=f"{outside.url}/v1", api_key="key")
+    return await model_error_at(outside.url, said)
+
+
+async def model_error_at(url: str, said: str) -> PipelineError:
+    model = OpenAIModel(base_url=f"{url}/v1", api_key="key")
     request = CompletionRequest(
         model="gpt-5",
         messages=(ChatMessage(role=Role.USER, content=said),),
@@ -240,3 +250,53 @@ async def send_error(kind: str, channel: ChannelConfig) -> PipelineError:
         with pytest.raises(PipelineError) as raised:
             await sender.send(message, channel)
     return raised.value
+
+
+@pytest.fixture
+def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Names are resolved when this is set, and then there are none: no resolver is ours to slow down."""
+    answers = threading.Event()
+
+    def resolve(*_: object, **__: object) -> None:
+        answers.wait(20)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    yield answers
+    answers.set()
+
+
+@pytest.mark.parametrize(("is_slow", "code"), [(True, Code.MODEL_TIMEOUT), (False, Code.MODEL_CONNECTION)])
+def test_model_whose_name_is_not_resolved_in_time_is_a_passing_failure(
+    dns: threading.Event, monkeypatch: pytest.MonkeyPatch, is_slow: bool, code: Code
+) -> None:
+    monkeypatch.setitem(CALLS, Call.MODEL, replace(CALLS[Call.MODEL], connect_s=0.3, attempt_s=0.6))
+    error = asyncio.run(
+        while_dns_hangs(dns, is_slow, lambda: model_error_at("http://model.example", "Hello"))
+    )
+    assert (type(error), error.code) == (TransientError, code)
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+@pytest.mark.parametrize("kind", ["whatsapp", "http"])
+def test_platform_whose_name_is_not_resolved_in_time_certainly_got_nothing(
+    dns: threading.Event, monkeypatch: pytest.MonkeyPatch, kind: str, is_slow: bool
+) -> None:
+    monkeypatch.setitem(CALLS, Call.SEND, replace(CALLS[Call.SEND], connect_s=0.3, attempt_s=0.6))
+    channel = replace(
+        http_config("http://platform.example"),
+        credentials={"access_token": "t", "signing_secret": SIGNING_SECRET},
+    )
+    error = asyncio.run(while_dns_hangs(dns, is_slow, lambda: send_error(kind, channel)))
+    assert (type(error), error.code) == (TransientError, Code.SEND_CONNECTION)
+
+
+async def while_dns_hangs(
+    dns: threading.Event, is_slow: bool, call: Callable[[], Awaitable[PipelineError]]
+) -> PipelineError:
+    if not is_slow:
+        dns.set()
+    error = await call()
+    assert dns.is_set() != is_slow, "it did not wait for the name"
+    dns.set()
+    return error

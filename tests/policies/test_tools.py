@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection
 
 from pipeline.agents import threads, tool
 from pipeline.engine.executor import Executor
@@ -87,6 +90,44 @@ def test_tool_that_may_not_run_twice_and_ignores_its_deadline_is_held_up_to_a_pe
     (step,) = [step for step in room.steps() if step.kind == "tool"]
     assert (step.status, step.attempts) == ("unknown", 1)
     assert [each["verdict"] for each in step.decisions] == [Verdict.FINAL_ERROR]
+
+
+def test_tool_that_found_no_thread_to_begin_in_certainly_did_not_act(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = ThreadPoolExecutor(1)
+    busy.submit(released.wait, 30)
+    monkeypatch.setattr(threads, "_pool", busy)
+    room.configure(allowed_tools=["stubborn_payment"])
+    (key,) = room.say("#tool stubborn_payment {}")
+    room.work()
+    released.set()
+    busy.shutdown()
+    assert room.outcome(key) == ("replied", "")
+    (step,) = [step for step in room.steps() if step.kind == "tool"]
+    assert (step.status, step.error_code, step.attempts) == ("failed", Code.TOOL_TIMEOUT, 1)
+    assert returned == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_plain_tool_finds_the_database_again_after_its_connection_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one_thread = ThreadPoolExecutor(1)
+    monkeypatch.setattr(threads, "_pool", one_thread)
+    first = asyncio.run(threads.run(backend))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
+    assert asyncio.run(threads.run(backend)) != first
+    one_thread.submit(lambda: connection.close()).result(10)
+    one_thread.shutdown()
+
+
+def backend() -> int:
+    """The server's process behind this thread's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
 
 
 def test_step_tells_why_it_was_tried_again_and_how_long_it_waited(room: Room) -> None:

@@ -5,8 +5,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+from django.conf import settings
+
+from pipeline.engine.supervisor import SWEEP_S
 from zupa_site.processes import Program, run_side_by_side
 
 OBEDIENT = """
@@ -21,6 +25,11 @@ while True:
     time.sleep(60)
 """
 STUBBORN = OBEDIENT.replace("SIGTERM, stop", "SIGTERM, signal.SIG_IGN")
+
+
+def test_signs_of_life_alone_do_not_wear_a_worker_process_out() -> None:
+    """Replacing one costs its flights their leases; every process takes a task a second to say that it lives."""
+    assert settings.Q_CLUSTER["recycle"] * SWEEP_S > timedelta(days=30).total_seconds()
 
 
 def program(folder: Path, name: str, code: str = OBEDIENT, stop_within_s: float = 30) -> Program:

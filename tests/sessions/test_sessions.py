@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -25,6 +26,20 @@ def grow_idle(minutes: int) -> None:
 def prompt(room: Room) -> list[str]:
     """What the model was last told, without its instructions."""
     return [message["content"] for message in room.steps()[-1].request["messages"][1:]]
+
+
+def test_log_line_of_a_turn_names_its_session_also_where_the_turn_opened_it(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="pipeline"):
+        room.say("My name is Ada.")
+        room.work()
+        room.say("What is my name?")
+        room.work()
+    (session,) = room.sessions()
+    lines: list[Any] = [record.msg for record in caplog.records]
+    named = [line["session_id"] for line in lines if line["event"] == "turn.finished"]
+    assert named == [str(session.pk)] * 2
 
 
 def test_model_reads_what_was_said_before_in_the_session(room: Room) -> None:
@@ -184,6 +199,41 @@ def test_summaries_are_not_asked_for_while_the_models_breaker_is_open(room: Room
     breakers.trip(name=name, by="ada", reason="it is down", now=timezone.now())
     assert summaries.write_pending() == 0
     assert room.calls("llm") == before
+
+
+def test_model_that_is_away_holds_up_the_summaries_of_no_other(room: Room) -> None:
+    for model in ("dead", "alive", "dead", "alive"):
+        agent = factories.agent(tenant=room.agent.tenant, model=model)
+        conversation = factories.conversation(channel=factories.channel(agent=agent))
+        session = factories.session(
+            conversation=conversation, ended_at=timezone.now(), end_reason="idle", summary_status="pending"
+        )
+        factories.message(conversation=conversation, session=session)
+    Breaker.objects.create(name="model:dead", threshold=5, rest_s=30)
+    breakers.trip(name="model:dead", by="ada", reason="down", now=timezone.now())
+    assert summaries.write_pending() == 2
+    states = {each.conversation.channel.agent.model: each.summary_status for each in room.sessions()}
+    assert states == {"dead": "pending", "alive": "written"}
+
+
+def test_slow_summaries_stop_in_time_and_are_gone_on_with_later(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them have to fit into one task of the queue."""
+    for _ in range(3):
+        session = factories.session(
+            conversation=factories.conversation(channel=room.channel),
+            ended_at=timezone.now(),
+            end_reason="idle",
+            summary_status="pending",
+        )
+        factories.message(conversation=session.conversation, session=session)
+    monkeypatch.setattr(summaries, "WITHIN_S", 1.0)
+    room.fault("llm", "latency", seconds=5)
+    assert summaries.write_pending() == 0
+    room.mend()
+    monkeypatch.undo()
+    assert summaries.write_pending() == 3
 
 
 def test_summary_that_the_model_refuses_is_given_up(room: Room) -> None:

@@ -419,6 +419,7 @@ def _one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_threads", here)
 
 
+@pytest.mark.chaos
 def test_rules_of_the_engine_hold_whatever_happens() -> None:
     run_state_machine_as_test(
         Engine,

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 
 from audit.operations import Fact, record
-from conversations.models import Agent, Channel, ChannelKind, Tenant
+from conversations.models import Agent, Channel, ChannelKind, Tenant, UnknownPolicy
 from review import groups
 from zupa_site.demo.kept_secrets import DemoSecrets
 from zupa_site.environment import Environment
@@ -44,6 +44,7 @@ class _ChannelSeed:
     external_id: str
     api_url: str
     credentials: dict[str, str]
+    unknown_policy: UnknownPolicy = UnknownPolicy.HOLD
 
 
 def seed(environment: Environment, *, now: datetime) -> DemoSecrets:
@@ -100,6 +101,7 @@ def _channel_seeds(environment: Environment, secrets: DemoSecrets) -> tuple[_Cha
             external_id="",
             api_url=f"{environment.simulator_url}/http/{HTTP}/messages",
             credentials={"signing_secret": secrets.http_signing_secret},
+            unknown_policy=UnknownPolicy.RESEND,  # the simulator drops repeats
         ),
     )
 
@@ -114,6 +116,7 @@ def _channel(tenant: Tenant, agent: Agent, wanted: _ChannelSeed) -> None:
             "agent": agent,
             "kind": wanted.kind,
             "external_id": wanted.external_id,
+            "unknown_policy": wanted.unknown_policy,
             **follows,
         },
     )

@@ -26,14 +26,11 @@ class SignedHttpSender:
         self._client = client
 
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
-        """See `pipeline.ports.Sender`. As repeats are dropped, an answer that never came is a passing failure."""
+        """See `pipeline.ports.Sender`."""
         body = _body(message)
-        try:
-            response = await http_client.post(
-                self._client, channel.api_url, content=body, headers=_headers(message, channel, body)
-            )
-        except UnknownError as error:
-            raise TransientError(error.code, error.detail) from error
+        response = await http_client.post(
+            self._client, channel.api_url, content=body, headers=_headers(message, channel, body)
+        )
         if not response.is_success:
             raise _refused(response)
         return str(message.client_reference)
@@ -65,6 +62,8 @@ def _refused(response: httpx2.Response) -> PipelineError:
         return RateLimitedError(
             Code.SEND_RATE_LIMITED, detail, retry_after_s=http_client.retry_after_s(response)
         )
+    if response.status_code in http_client.GATEWAY:
+        return UnknownError(Code.SEND_UNANSWERED, detail)
     if response.status_code >= 500:
         return TransientError(Code.SEND_SERVER, detail)
     if response.status_code in (401, 403):

@@ -8,15 +8,17 @@ from pipeline.policies.errors import (
     PipelineError,
     RateLimitedError,
     RecipientError,
+    RecipientLimitedError,
     RequestError,
     TransientError,
     UnknownError,
     WindowError,
 )
+from pipeline.transports.http_client import GATEWAY
 
-GATEWAY = {502, 504}
 TRANSIENT = {1, 2, 131000, 131016, 131057}
-RATE = {4, 80007, 130429, 131056}
+RATE = {4, 80007, 130429}
+PAIR_RATE = {131056}
 RECIPIENT = {131026, 131021, 131049, 131050, 130403, 130472}
 WINDOW = {131047}
 CREDENTIALS = {0, 3, 10, 190, 131005, *range(200, 300)}
@@ -38,6 +40,8 @@ def classify(code: int | None, status: int, detail: str, retry_after_s: float | 
     story = f"{code if code is not None else f'HTTP {status}'}: {detail}"
     if code is None and status in GATEWAY:
         return UnknownError(Code.SEND_UNANSWERED, story)
+    if code in PAIR_RATE:
+        return RecipientLimitedError(Code.SEND_RATE_LIMITED, story, retry_after_s=retry_after_s)
     if code in RATE or (code is None and status == 429):
         return RateLimitedError(Code.SEND_RATE_LIMITED, story, retry_after_s=retry_after_s)
     for codes, kind, ours in PERMANENT:

@@ -19,7 +19,7 @@ from conversations.models import Channel, MessageKind
 from conversations.models import Delivery as DeliveryState
 from pipeline.engine.statuses import StatusUpdate
 from pipeline.models import EventKind
-from pipeline.policies.errors import Code
+from pipeline.policies.errors import Code, RequestError
 from pipeline.transports.base import (
     MAX_ID_LENGTH,
     Delivery,
@@ -29,6 +29,7 @@ from pipeline.transports.base import (
     read_json,
     unix_time,
 )
+from pipeline.transports.whatsapp_cloud.errors import classify
 
 Json = dict[str, Any]
 
@@ -171,9 +172,17 @@ def _status(status: Json, external_id: str) -> StatusUpdate | None:
         delivery=delivery,
         at=unix_time(status.get("timestamp")) or datetime.now(UTC),
         external_id=external_id,
-        error_code=Code.SEND_REPORTED if delivery == DeliveryState.FAILED else "",
+        error_code=_reason(status.get("errors")) if delivery == DeliveryState.FAILED else "",
         error_detail=json.dumps(status["errors"]) if status.get("errors") else "",
     )
+
+
+def _reason(errors: object) -> Code:
+    """What the first error says by its number; the rest is its detail."""
+    with suppress(ValueError, KeyError, IndexError, TypeError):
+        known = classify(int(errors[0]["code"]), 0, "", None)  # type: ignore[index]  # whatever it is
+        return Code.SEND_REPORTED if isinstance(known, RequestError) else known.code
+    return Code.SEND_REPORTED
 
 
 def _reference(value: object) -> UUID | None:
