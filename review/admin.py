@@ -5,11 +5,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from audit.staff.base import EmptyState, ReadOnlyAdmin
 from audit.staff.filters import MomentFilter, RecordFilter
+from audit.staff.history import HistoryAdmin
 from audit.staff.show import Tone, Tones, badge_column, code, json_field, link_column, moment_column
 from review.models import ReviewItem, ReviewKind, ReviewStatus, Risk
 from review.proposals import in_one_line
@@ -33,7 +33,7 @@ RISK: Tones = {Risk.LOW: Tone.NEUTRAL, Risk.HIGH: Tone.WARNING}
 
 
 @admin.register(ReviewItem)
-class ReviewItemAdmin(SimpleHistoryAdmin, ReadOnlyAdmin):
+class ReviewItemAdmin(HistoryAdmin, ReadOnlyAdmin):
     """To look things up: what is decided is decided in the inbox."""
 
     tenant_path = "tenant"
