@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from pipeline.controls import words
 from pipeline.controls.operations import TARGETS
-from pipeline.controls.strip import strip_for
+from pipeline.controls.strip import may_watch, strip_for
 
 register = template.Library()
 
@@ -22,10 +22,10 @@ register.filter("switch_effect", words.effect)
 
 @register.inclusion_tag("review/strip.html", takes_context=True)
 def strip(context: dict[str, Any]) -> dict[str, Any]:
-    """Nothing for whoever is not logged in as staff."""
+    """Nothing for whoever is not logged in as staff, or may see nothing that a switch could touch."""
     request = context.get("request")
     user = getattr(request, "user", None)
-    if not isinstance(user, User) or not user.is_staff:
+    if not isinstance(user, User) or not user.is_staff or not may_watch(user):
         return {}
     return {"strip": strip_for(user, now=timezone.now()), "csrf_token": context.get("csrf_token")}
 
