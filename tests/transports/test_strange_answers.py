@@ -6,13 +6,15 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiohttp import web
 
-from pipeline.policies.errors import Code, PipelineError, TransientError, UnknownError
+from pipeline.policies.errors import Code, PipelineError, RateLimitedError, TransientError, UnknownError
 from pipeline.ports import ChannelConfig, ChatMessage, Completion, CompletionRequest, OutboundMessage, Role
 from pipeline.providers.openai_model import OpenAIModel
 from pipeline.transports.http_client import make_client
@@ -121,6 +123,38 @@ def test_usage_that_makes_no_sense_counts_as_none(loop_thread: LoopThread, usage
     with answering(loop_thread, json.dumps(completion() | {"usage": usage})) as url:
         answer = ask(url)
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("Hello.", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", (7, 7)),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), (3000, 3600)),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), (0, 0)),
+    ],
+)
+def test_provider_may_say_when_to_come_again_in_seconds_or_as_a_date(
+    loop_thread: LoopThread, value: str, seconds: tuple[float, float]
+) -> None:
+    headers = {"Retry-After": value}
+    with (
+        answering(loop_thread, "{}", status=429, headers=headers) as url,
+        pytest.raises(RateLimitedError) as no,
+    ):
+        ask(url)
+    assert no.value.retry_after_s is not None
+    assert seconds[0] <= no.value.retry_after_s <= seconds[1]
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-1", "\u00b2", "1e3"])
+def test_wish_that_makes_no_sense_is_none(loop_thread: LoopThread, value: str) -> None:
+    headers = {"Retry-After": value}
+    with (
+        answering(loop_thread, "{}", status=429, headers=headers) as url,
+        pytest.raises(RateLimitedError) as no,
+    ):
+        ask(url)
+    assert no.value.retry_after_s is None
 
 
 def test_refusal_is_an_answer(loop_thread: LoopThread) -> None:
