@@ -125,36 +125,29 @@ def test_usage_that_makes_no_sense_counts_as_none(loop_thread: LoopThread, usage
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("Hello.", 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", (7, 7)),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), (3000, 3600)),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), (0, 0)),
-    ],
-)
-def test_provider_may_say_when_to_come_again_in_seconds_or_as_a_date(
-    loop_thread: LoopThread, value: str, seconds: tuple[float, float]
+@pytest.mark.parametrize(("hours", "seconds"), [(1, (3000, 3600)), (-1, (0, 0))])
+def test_provider_may_name_the_date_at_which_to_come_again(
+    loop_thread: LoopThread, hours: int, seconds: tuple[float, float]
 ) -> None:
-    headers = {"Retry-After": value}
-    with (
-        answering(loop_thread, "{}", status=429, headers=headers) as url,
-        pytest.raises(RateLimitedError) as no,
-    ):
-        ask(url)
-    assert no.value.retry_after_s is not None
-    assert seconds[0] <= no.value.retry_after_s <= seconds[1]
+    at = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+    refused = limited(loop_thread, at)
+    assert refused.retry_after_s is not None
+    assert seconds[0] <= refused.retry_after_s <= seconds[1]
 
 
 @pytest.mark.parametrize("value", ["", "soon", "-1", "\u00b2", "1e3"])
 def test_wish_that_makes_no_sense_is_none(loop_thread: LoopThread, value: str) -> None:
-    headers = {"Retry-After": value}
+    assert limited(loop_thread, value).retry_after_s is None
+
+
+def limited(thread: LoopThread, retry_after: str) -> RateLimitedError:
+    headers = {"Retry-After": retry_after}
     with (
-        answering(loop_thread, "{}", status=429, headers=headers) as url,
-        pytest.raises(RateLimitedError) as no,
+        answering(thread, "{}", status=429, headers=headers) as url,
+        pytest.raises(RateLimitedError) as refused,
     ):
         ask(url)
-    assert no.value.retry_after_s is None
+    return refused.value
 
 
 def test_refusal_is_an_answer(loop_thread: LoopThread) -> None:
