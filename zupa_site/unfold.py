@@ -20,6 +20,9 @@ def unfold(environment: Environment) -> dict[str, Any]:
         "SITE_HEADER": "Zupa",
         "SITE_SUBHEADER": _("Operations room"),
         "SITE_SYMBOL": "forum",
+        "SITE_FAVICONS": [
+            {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("review/icon.svg")}
+        ],
         "SITE_URL": None,
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,

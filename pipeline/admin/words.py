@@ -37,6 +37,7 @@ CODES: dict[str, Text] = {
     Code.SEND_OWNER_CHANGED: _("Somebody took over the conversation before it was sent."),
     Code.STEP_UNKNOWN: _("An effect was begun and nobody knows whether it happened: a person has to look."),
     Code.TURN_DEADLINE: _("The turn took longer than it may."),
+    Code.PHASE_DEADLINE: _("One phase of the turn took longer than it may."),
     Code.TURN_KILLED_WORKER: _("The turn ended its worker again and again, so it was set aside."),
     Code.TURN_UNEXPECTED: _("Something unexpected happened: the detail is for developers."),
     Code.REVIEW_REQUIRED: _("The tool may only run with a person's approval."),

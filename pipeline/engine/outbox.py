@@ -112,21 +112,20 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | 
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
     for message in messages:
         may_repeat = _may_repeat(message.channel, senders)
-        was_interrupted = _was_interrupted(message, claim)
-        if was_interrupted and not may_repeat:
+        if _was_interrupted(message, claim) and not may_repeat:
             _mark_interrupted(message, now)
             continue
         switched = _switched(message, rules)
         if message.channel.paused_at or switched is SwitchAction.PAUSE:
             return Wait(PAUSED_S)
         if switched is SwitchAction.STOP:
-            _stop(message, claim, now)
+            _call_off(message, claim, Code.SWITCH_STOPPED, "A switch stopped it before it was sent.", now)
             continue
         if message.waits and message.waits > timedelta(0):
             return Wait(message.waits.total_seconds())
         if owner_epoch != message.owner_epoch:
             story = "The conversation changed hands before this was sent."
-            _withdraw(message, Code.SEND_OWNER_CHANGED, story, now)
+            _call_off(message, claim, Code.SEND_OWNER_CHANGED, story, now)
         elif _mark_sending(message, claim, rules):
             return _sending(message, may_repeat)
         else:
@@ -146,12 +145,14 @@ def _switched(message: Message, rules: tuple[Rule, ...]) -> SwitchAction | None:
     return rule.action if rule else None
 
 
-def _stop(message: Message, claim: Claim, now: datetime) -> None:
-    """Of one that was interrupted nobody knows whether it went out: it is not said to be withdrawn."""
+def _call_off(message: Message, claim: Claim, code: Code, detail: str, now: datetime) -> None:
+    """Of one that may have arrived already it is not said that it was withdrawn."""
     if _was_interrupted(message, claim):
         _mark_interrupted(message, now)
+    elif message.error_code in MAY_HAVE_ARRIVED:
+        _write_unknown(message, UnknownError(Code(message.error_code), message.error_detail), now)
     else:
-        _withdraw(message, Code.SWITCH_STOPPED, "A switch stopped it before it was sent.", now)
+        _withdraw(message, code, detail, now)
 
 
 def _was_interrupted(message: Message, claim: Claim) -> bool:

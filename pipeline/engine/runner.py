@@ -25,6 +25,7 @@ from pipeline.policies.deadlines import DEADLINES
 from pipeline.policies.errors import (
     Code,
     PausedError,
+    PermanentError,
     PipelineError,
     StaleError,
     StoppedError,
@@ -193,8 +194,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         announcement = loop.call_later(SLOW_PHASE_S, lambda: loop.create_task(self._announce(phase)))
         try:
-            async with asyncio.timeout(phase.deadline_s):
-                after = await phase.run(self.state, self.ports)
+            after = await self._run_in_time(phase)
             phase.check_provided(after)
             self.state = after
         except HeldError:
@@ -205,6 +205,16 @@ class _Run:
         finally:
             announcement.cancel()
             self._record(phase, started, error_name)
+
+    async def _run_in_time(self, phase: Phase) -> TurnState:
+        try:
+            async with asyncio.timeout(phase.deadline_s) as limit:
+                return await phase.run(self.state, self.ports)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            story = f"{phase.name} took longer than its {phase.deadline_s:g} s."
+            raise PermanentError(Code.PHASE_DEADLINE, story) from error
 
     def _record(self, phase: Phase, started: float, error: str) -> None:
         record = PhaseRecord(

@@ -57,6 +57,7 @@ class Code(StrEnum):
 
     STEP_UNKNOWN = "step.unknown"
     TURN_DEADLINE = "turn.deadline"
+    PHASE_DEADLINE = "phase.deadline"
     TURN_KILLED_WORKER = "turn.killed_worker"
     TURN_UNEXPECTED = "turn.unexpected"
     TURN_OWNER_CHANGED = "turn.owner_changed"

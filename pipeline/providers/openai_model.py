@@ -21,6 +21,7 @@ from pipeline.policies.errors import (
     TransientError,
 )
 from pipeline.ports import ChatMessage, Completion, CompletionRequest, Role, ToolCall
+from pipeline.transports.http_client import retry_after_s
 
 
 class _Function(BaseModel):
@@ -189,14 +190,9 @@ def _by_status(error: openai.APIStatusError) -> PipelineError:
     if error.code == "insufficient_quota":
         return AccountError(Code.MODEL_QUOTA, story)
     if error.status_code == 429:
-        return RateLimitedError(Code.MODEL_RATE_LIMITED, story, retry_after_s=_retry_after_s(error))
+        return RateLimitedError(Code.MODEL_RATE_LIMITED, story, retry_after_s=retry_after_s(error.response))
     if error.status_code >= 500 or error.status_code in (408, 409):
         return TransientError(Code.MODEL_SERVER, story)
     if error.status_code in (401, 403):
         return CredentialsError(Code.MODEL_CREDENTIALS, story)
     return RequestError(Code.MODEL_REQUEST, story)
-
-
-def _retry_after_s(error: openai.APIStatusError) -> float | None:
-    value = error.response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None

@@ -41,7 +41,7 @@ async def post(
 def retry_after_s(response: httpx2.Response) -> float | None:
     """Seconds that the peer asks to wait, from `Retry-After` as seconds or as a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())

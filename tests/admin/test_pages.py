@@ -31,6 +31,10 @@ def test_every_record_of_ours_has_a_page() -> None:
     assert ours | {Worker, QueuedTask, AuditEntry} <= set(site.MODELS)
 
 
+def test_login_page_names_its_icon_so_that_no_browser_looks_for_one_in_vain(client: Client) -> None:
+    assert 'href="/static/review/icon.svg"' in client.get("/admin/login/").content.decode()
+
+
 @every_model
 def test_list_opens_empty(staff: Client, model: type[Model]) -> None:
     response = staff.get(site.list_page(model))

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.simulator.faults import MODES
 from tests.acceptance.load import accepted_sends, comes_to_rest, deliver, eventually
-from tests.chaos.faults import REST_WITHIN_S, Outside, chance, judged, load_of, seconds
+from tests.chaos.faults import REST_WITHIN_S, Outside, chance, fault_s, judged, load_of
 from tests.system import System
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.chaos, pytest.mark.xdist_group("chaos")]
@@ -20,7 +20,7 @@ REPORTED = ("sent", "delivered", "read")
 def test_model_and_platform_that_fail_three_times_in_ten(system: System, outside: Outside, mode: str) -> None:
     number = MODES.index(mode)
     for target in ("llm", "whatsapp"):
-        outside.fault(target, mode, rate=RATE, seconds=seconds(1, 30))
+        outside.fault(target, mode, rate=RATE, seconds=fault_s(mode))
     load = load_of(18, copies=2, number=number)
     deliver(system, load)
     ended = judged(system, load)

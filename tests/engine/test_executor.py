@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
-from pipeline.engine import mailbox, turns
+from pipeline.engine import executor, mailbox, turns
 from pipeline.engine.runner import MAX_ATTEMPTS
 from pipeline.models import Outcome, Turn
 from tests import factories
-from tests.engine_room import Room
+from tests.engine_room import LINGER_S, Room
 from tests.ingress.platforms import Meta, text_message
 
 
@@ -34,10 +35,11 @@ def test_flood_in_one_conversation_delays_another_tenants_message_by_one_turn_at
 
 
 def test_last_attempt_that_has_to_wait_for_another_leaves_its_slot_to_the_healthy(
-    room: Room, settings: Any
+    room: Room, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the turns that were in flight when their workers died, one at a time is tried for the last time."""
     settings.ZUPA = replace(settings.ZUPA, max_in_flight=2)
+    monkeypatch.setattr(executor, "LAST_ATTEMPT_PAUSE_S", LINGER_S / 2)
     senders = ["5511999990011", "5511999990012"]
     for sender in senders:
         room.say("#sleep 1 Hello", sender=sender)

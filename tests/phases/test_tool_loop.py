@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.agents import ToolContext, tool
@@ -116,6 +118,17 @@ def test_turn_that_takes_too_long_ends_and_the_contact_is_told(
     assert loop.accepted() == [loop.agent.fallback_reply]
     failed = [record for record in loop.turn().phases if record["error"]]
     assert [record["name"] for record in failed] == ["agentic_loop"]
+
+
+def test_phase_that_takes_too_long_ends_the_turn_under_a_code_of_its_own(
+    loop: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [replace(each, deadline_s=1.0) if each.name == "agentic_loop" else each for each in PHASES]
+    monkeypatch.setattr(runner, "PHASES", short)
+    (key,) = loop.say("#sleep 30 Hello")
+    loop.work()
+    assert loop.outcome(key) == ("failed", Code.PHASE_DEADLINE)
+    assert loop.turn().error_detail == "agentic_loop took longer than its 1 s."
 
 
 def test_every_phase_is_timed_and_named_on_the_turn(loop: Room) -> None:

@@ -6,13 +6,15 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiohttp import web
 
-from pipeline.policies.errors import Code, PipelineError, TransientError, UnknownError
+from pipeline.policies.errors import Code, PipelineError, RateLimitedError, TransientError, UnknownError
 from pipeline.ports import ChannelConfig, ChatMessage, Completion, CompletionRequest, OutboundMessage, Role
 from pipeline.providers.openai_model import OpenAIModel
 from pipeline.transports.http_client import make_client
@@ -121,6 +123,31 @@ def test_usage_that_makes_no_sense_counts_as_none(loop_thread: LoopThread, usage
     with answering(loop_thread, json.dumps(completion() | {"usage": usage})) as url:
         answer = ask(url)
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("Hello.", 0, 0)
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(1, (3000, 3600)), (-1, (0, 0))])
+def test_provider_may_name_the_date_at_which_to_come_again(
+    loop_thread: LoopThread, hours: int, seconds: tuple[float, float]
+) -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+    refused = limited(loop_thread, at)
+    assert refused.retry_after_s is not None
+    assert seconds[0] <= refused.retry_after_s <= seconds[1]
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-1", "\u00b2", "1e3"])
+def test_wish_that_makes_no_sense_is_none(loop_thread: LoopThread, value: str) -> None:
+    assert limited(loop_thread, value).retry_after_s is None
+
+
+def limited(thread: LoopThread, retry_after: str) -> RateLimitedError:
+    headers = {"Retry-After": retry_after}
+    with (
+        answering(thread, "{}", status=429, headers=headers) as url,
+        pytest.raises(RateLimitedError) as refused,
+    ):
+        ask(url)
+    return refused.value
 
 
 def test_refusal_is_an_answer(loop_thread: LoopThread) -> None:
