@@ -119,7 +119,7 @@ DATABASES = {"default": database(ZUPA)}
 
 REVIEW_DESK = "review.desk.ReviewDesk"
 
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "zupa",
     "label": _("Task queue"),
     "broker_class": "pipeline.engine.broker.PostgresBroker",
