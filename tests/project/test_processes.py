@@ -29,7 +29,9 @@ STUBBORN = OBEDIENT.replace("SIGTERM, stop", "SIGTERM, signal.SIG_IGN")
 
 def test_signs_of_life_alone_do_not_wear_a_worker_process_out() -> None:
     """Replacing one costs its flights their leases; every process takes a task a second to say that it lives."""
-    assert settings.Q_CLUSTER["recycle"] * SWEEP_S > timedelta(days=30).total_seconds()
+    recycle = settings.Q_CLUSTER["recycle"]
+    assert isinstance(recycle, int)
+    assert recycle * SWEEP_S > timedelta(days=30).total_seconds()
 
 
 def program(folder: Path, name: str, code: str = OBEDIENT, stop_within_s: float = 30) -> Program:
