@@ -224,7 +224,7 @@ def test_send_goes_out_when_its_time_has_come_though_the_workers_clock_jumped_ba
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = waiting(room)
-    room.fault("whatsapp", "rate_limit", count=1, retry_after=1)
+    room.fault("whatsapp", "rate_limit", count=1, retry_after=60)
     room.work()
     assert current(message).delivery == "queued"
     with connection.cursor() as cursor:
