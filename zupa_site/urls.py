@@ -12,7 +12,11 @@ urlpatterns = [
     path("health/ready", probes.ready, name="health-ready"),
     path("metrics", probes.prometheus, name="metrics"),
     path("admin/dashboard/fragment", dashboard.fragment, name="dashboard-fragment"),
-    path("admin/password_change/", admin.site.admin_view(logins.change_own_password, cacheable=True)),
+    path(
+        "admin/password_change/",
+        admin.site.admin_view(logins.change_own_password, cacheable=True),
+        name="own-password",
+    ),
     path("admin/", admin.site.urls),
     path("review/", include("review.urls")),
     path("files/<str:token>", files.file, name="file"),

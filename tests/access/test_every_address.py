@@ -33,7 +33,14 @@ PUBLIC = {
     "set_language",
 }
 """Open to everybody, and about nobody."""
-ANY_STAFF = PUBLIC | {"dashboard-fragment", "index", "password_change", "password_change_done", "search"}
+ANY_STAFF = PUBLIC | {
+    "dashboard-fragment",
+    "index",
+    "own-password",
+    "password_change",
+    "password_change_done",
+    "search",
+}
 """Open to all staff, whatever their rights: what they show depends on those."""
 LEFT_OUT = {"logout", "health-ready", "metrics"}
 """Logging out would make the rest of a walk an anonymous one; the probes tell machines of the whole machine."""

@@ -31,6 +31,7 @@ COMPOSED = {
     "intake.{outcome}": [f"intake.{outcome}" for outcome in AT_THE_DOOR],
     "breaker.{state}": [f"breaker.{state}" for state in BreakerState.values],
     "review_item.{status}": ["review_item.settled", "review_item.superseded"],
+    "message.{end}": ["message.failed", "message.unknown"],
     "review_item.{verdict.decision}": [f"review_item.{decision}" for decision in ReviewDecision.values],
     "staff_scope.{verb}": [f"staff_scope.{verb}" for verb in ("narrowed", "lifted")],
     "{kind}.{verb}": [

@@ -193,7 +193,8 @@ def test_a_keys_token_is_shown_once_and_opens_the_api() -> None:
 def test_the_strip_is_for_staff_and_costs_as_much_for_many_switches_as_for_one() -> None:
     assert Client().get("/review/strip/").status_code == 403
     assert signed_in(factories.user(is_staff=False)).get("/review/strip/").status_code == 403
-    staff = signed_in(factories.user())
+    assert signed_in(factories.user()).get("/review/strip/").status_code == 403
+    staff = signed_in(factories.user("view_conversation"))
     factories.switch()
     few = _queries(staff)
     for _ in range(40):

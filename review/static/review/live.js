@@ -18,6 +18,7 @@
   let answered = new Set();
   const timers = new Map();
   const toldAt = new Map();
+  const behind = new Set();
 
   const topicsInPage = () =>
     new Set([...document.querySelectorAll("[data-live-topic]")].map((element) => element.dataset.liveTopic));
@@ -42,8 +43,21 @@
   function dispatch(topic) {
     timers.delete(topic);
     if (document.hidden) return; // told again, with all others, as soon as somebody looks
+    if (isBeingFetched(topic)) {
+      behind.add(topic); // its answer may be older than this, and what htmx queues on an element goes with the element
+      return;
+    }
     toldAt.set(topic, Date.now());
     document.body.dispatchEvent(new CustomEvent(`live:${kind(topic)}`, { detail: { topic }, bubbles: true }));
+  }
+
+  const isBeingFetched = (topic) =>
+    document.querySelector(`[data-live-topic="${CSS.escape(topic)}"].htmx-request`) !== null;
+
+  function catchUp() {
+    const topics = [...behind];
+    behind.clear();
+    topics.forEach(tell);
   }
 
   const tellAll = () => topicsInPage().forEach(tell);
@@ -120,6 +134,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     if (topicsInPage().size === 0 && !document.querySelector("[data-live-status]")) return;
     document.body.addEventListener("htmx:afterSettle", watch);
+    document.body.addEventListener("htmx:afterRequest", catchUp);
     for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
       document.body.addEventListener(failure, retryLater);
     }
