@@ -10,6 +10,8 @@ import threading
 import time
 
 GRACE_S = 22.0
+NICENESS = 5
+"""Where web and workers share a machine, workers give way: a platform's webhook is answered before its message is."""
 
 
 def main() -> None:
@@ -20,6 +22,7 @@ def main() -> None:
 
     from pipeline.engine.executor import STOP_VARIABLE
 
+    os.nice(NICENESS)  # before the cluster forks: its processes inherit it
     cluster = Cluster()
     cluster.start()
     descriptor = int(os.environ[STOP_VARIABLE])
