@@ -17,6 +17,8 @@ THREADS = 4
 OUTAGE_S = 60.0
 """How long a unit of work waits for a database that went away before its flight is given up."""
 
+AWAY = (OperationalError, InterfaceError)
+
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
 
 
@@ -33,13 +35,17 @@ async def in_database(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
 
 
 def _until_it_answers(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    try:
+        return work(*args, **kwargs)
+    except AWAY:
+        connection.close()
     for attempt in stamina.retry_context(
-        on=(OperationalError, InterfaceError), attempts=None, timeout=OUTAGE_S, wait_initial=0.1, wait_max=2.0
+        on=AWAY, attempts=None, timeout=OUTAGE_S, wait_initial=0.1, wait_max=2.0
     ):
         with attempt:
             try:
                 return work(*args, **kwargs)
-            except (OperationalError, InterfaceError):
+            except AWAY:
                 connection.close()
                 raise
     raise AssertionError("stamina returns or raises")

@@ -27,6 +27,7 @@ from audit import correlation
 from conversations.live import announce, conversation_topic
 from pipeline.agents import threads
 from pipeline.engine import mailbox, outbox, turns, workers
+from pipeline.engine.compiled import Change, slot
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.journal import StepJournal
@@ -326,9 +327,15 @@ async def _show_phase(turn: TurnInput, phase: str) -> None:
         await in_database(_write_phase, turn, phase)
 
 
+PHASE = Change(
+    lambda: Turn.objects.filter(
+        pk=slot("turn_id"), lease_epoch=slot("lease_epoch"), finished_at__isnull=True
+    ),
+    phase=slot("phase"),
+)
+
+
 @transaction.atomic
 def _write_phase(turn: TurnInput, phase: str) -> None:
-    Turn.objects.filter(pk=turn.turn_id, lease_epoch=turn.lease_epoch, finished_at__isnull=True).update(
-        phase=phase
-    )
+    PHASE.make(turn_id=turn.turn_id, lease_epoch=turn.lease_epoch, phase=phase)
     announce(conversation_topic(turn.conversation_id))

@@ -20,6 +20,7 @@ from pipeline.cleaning import storable
 from pipeline.desk import Kind, Request, desk, said
 from pipeline.engine import bursts, mailbox
 from pipeline.engine.broker import enqueue_drain
+from pipeline.engine.bursts import WaitingEvent
 from pipeline.models import EventStatus, ProcessedEvent, Step, StepKind, StepStatus, Turn, TurnStatus
 from pipeline.phases.state import TurnState
 from pipeline.policies.errors import Code
@@ -86,7 +87,7 @@ def _newer(state: TurnState) -> dict[str, str]:
     return _texts(waiting)
 
 
-def _texts(events: Sequence[ProcessedEvent]) -> dict[str, str]:
+def _texts(events: Sequence[WaitingEvent]) -> dict[str, str]:
     return {event.dedupe_key: _text(event) for event in events}
 
 
@@ -120,7 +121,7 @@ def _request(turn: Turn, step: Step) -> Request:
     )
 
 
-def _text(event: ProcessedEvent) -> str:
+def _text(event: WaitingEvent) -> str:
     return str(event.payload["text"] or f"[{event.payload['type']}]")
 
 
@@ -172,7 +173,7 @@ def start_over(turn_id: UUID, policy_version: int, *, now: datetime) -> None:
     _go_on(turn_id)
 
 
-def propose_anew(turn_id: UUID, newer: Sequence[ProcessedEvent], *, now: datetime) -> None:
+def propose_anew(turn_id: UUID, newer: Sequence[WaitingEvent], *, now: datetime) -> None:
     """The contact wrote again, and that cannot be answered with it: people decide in the knowledge of it. Idempotent.
 
     In the caller's transaction, under a lease.

@@ -11,20 +11,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import DurationField, Exists, ExpressionWrapper, F
-from django.db.models.functions import Now
+from django.db.models import (
+    Case,
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from audit.operations import Fact, record
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
-from conversations.models import DELIVERY_RANK, Channel, Delivery, Message, UnknownPolicy
+from conversations.models import DELIVERY_RANK, Delivery, Message, UnknownPolicy
 from pipeline.cleaning import storable
 from pipeline.controls import switchboard
 from pipeline.engine import files, mailbox
+from pipeline.engine.compiled import Change, Question, slot
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
@@ -41,14 +53,15 @@ from pipeline.policies.errors import (
     UnknownError,
 )
 from pipeline.policies.retries import RetryDecision, Tried
-from pipeline.policies.switches import PAUSED_S, Capability, Rule, SwitchAction, strictest
-from pipeline.ports import ChannelConfig, OutboundMessage, Sender
+from pipeline.policies.switches import PAUSED_S, Capability, Rule, Subject, SwitchAction, strictest
+from pipeline.ports import ChannelConfig, Json, OutboundMessage, Sender
 
 logger = structlog.get_logger(__name__)
 
 
 Senders = Mapping[str, Sender]
 """By channel kind."""
+BELOW_SENT = [state for state, rank in DELIVERY_RANK.items() if rank < DELIVERY_RANK[Delivery.SENT]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,7 @@ class Sending:
     """A message marked `sending` under our lease."""
 
     message_id: int
+    conversation_id: int
     channel_kind: str
     may_repeat: bool
     outbound: OutboundMessage
@@ -67,6 +81,89 @@ class Wait:
     """The next message may not go out before `seconds` from now."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMessage:
+    """One that is queued or being sent, and all that says whether and how it may go out.
+
+    `waits`: how long it has to wait yet, by the database's clock, as all workers share it; `is_switched`: whether any
+    switch is in force.
+    """
+
+    id: int
+    delivery: str
+    owner_epoch: int
+    lease_epoch: int
+    attempts: int
+    error_code: str
+    waits: timedelta | None
+    is_switched: bool
+    idempotency_key: UUID
+    kind: str
+    text: str
+    media: Json
+    contact_id: int
+    contact_address: str
+    channel_id: int
+    tenant_id: int
+    agent_id: int
+    channel_kind: str
+    slug: str
+    external_id: str
+    api_url: str
+    credentials: dict[str, str]
+    unknown_policy: str
+    paused_at: datetime | None
+
+
+def _open_messages() -> QuerySet[Any]:
+    """Oldest first."""
+    open_messages = Message.objects.filter(
+        conversation_id=slot("conversation_id"), delivery__in=[Delivery.QUEUED, Delivery.SENDING]
+    )
+    return open_messages.annotate(
+        waits=ExpressionWrapper(F("send_after") - Now(), DurationField()),
+        is_switched=switchboard.any_in_force(),
+        contact_id=F("conversation__contact_id"),
+        contact_address=F("conversation__contact__address"),
+        tenant_id=F("channel__tenant_id"),
+        agent_id=F("channel__agent_id"),
+        channel_kind=F("channel__kind"),
+        slug=F("channel__slug"),
+        external_id=F("channel__external_id"),
+        api_url=F("channel__api_url"),
+        credentials=F("channel__credentials"),
+        unknown_policy=F("channel__unknown_policy"),
+        paused_at=F("channel__paused_at"),
+    ).order_by("id")[:20]
+
+
+OPEN_MESSAGES = Question(OpenMessage, _open_messages)
+
+
+def _markable() -> QuerySet[Any]:
+    """Unless a status settled it just now, or a switch came that the sender does not know."""
+    known = slot("known_switches", "SELECT unnest(%s::bigint[])")
+    news = Switch.objects.filter(switchboard.COUNTS, capability=Capability.OUTBOUND).exclude(pk__in=known)
+    return Message.objects.filter(~Exists(news), pk=slot("message_id"), delivery=slot("delivery"))
+
+
+MARK_SENDING = Change(
+    _markable,
+    delivery=Delivery.SENDING,
+    attempts=F("attempts") + 1,
+    lease_epoch=slot("lease_epoch"),
+    error_code=slot("error_code"),
+)
+MARK_SENT = Change(
+    lambda: Message.objects.filter(pk=slot("message_id")),
+    provider_id=slot("provider_id"),
+    sent_at=Coalesce("sent_at", slot("now"), output_field=DateTimeField()),
+    error_code="",
+    error_detail="",
+    delivery=Case(When(delivery__in=BELOW_SENT, then=Value(Delivery.SENT)), default=F("delivery")),
+)
 
 
 async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Wait | None:
@@ -105,18 +202,18 @@ async def _send_in_time(sender: Sender, sending: Sending) -> str:
 @transaction.atomic
 def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | None:
     """Mark the next queued message `sending`, if lease, channel, switches and the conversation's owner allow it."""
-    messages = _open_messages(claim)
+    messages = OPEN_MESSAGES.ask(conversation_id=claim.conversation_id)
     if not messages:
         return None
     rules = switchboard.read_if(messages[0].is_switched)
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
     for message in messages:
-        may_repeat = _may_repeat(message.channel, senders)
+        may_repeat = _may_repeat(message, senders)
         if _was_interrupted(message, claim) and not may_repeat:
             _mark_interrupted(message, now)
             continue
-        switched = _switched(message, rules)
-        if message.channel.paused_at or switched is SwitchAction.PAUSE:
+        switched = _switched(message, claim, rules)
+        if message.paused_at or switched is SwitchAction.PAUSE:
             return Wait(PAUSED_S)
         if switched is SwitchAction.STOP:
             _call_off(message, claim, Code.SWITCH_STOPPED, "A switch stopped it before it was sent.", now)
@@ -127,78 +224,72 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | 
             story = "The conversation changed hands before this was sent."
             _call_off(message, claim, Code.SEND_OWNER_CHANGED, story, now)
         elif _mark_sending(message, claim, rules):
-            return _sending(message, may_repeat)
+            return _sending(message, claim, may_repeat)
         else:
             return Wait(0.0)
     return None
 
 
-def _may_repeat(channel: Channel, senders: Senders) -> bool:
+def _may_repeat(message: OpenMessage, senders: Senders) -> bool:
     """Whether a send that may have arrived goes out again by itself: where the platform drops repeats, by policy."""
-    return senders[channel.kind].sends_idempotently and channel.unknown_policy == UnknownPolicy.RESEND
+    by_policy = message.unknown_policy == UnknownPolicy.RESEND
+    return by_policy and senders[message.channel_kind].sends_idempotently
 
 
-def _switched(message: Message, rules: tuple[Rule, ...]) -> SwitchAction | None:
-    conversation = message.conversation
-    subject = switchboard.subject_at(message.channel, conversation.pk, conversation.contact_id)
+def _switched(message: OpenMessage, claim: Claim, rules: tuple[Rule, ...]) -> SwitchAction | None:
+    subject = Subject(
+        tenant_id=message.tenant_id,
+        channel_id=message.channel_id,
+        agent_id=message.agent_id,
+        conversation_id=claim.conversation_id,
+        contact_id=message.contact_id,
+    )
     rule = strictest(rules, subject, Capability.OUTBOUND)
     return rule.action if rule else None
 
 
-def _call_off(message: Message, claim: Claim, code: Code, detail: str, now: datetime) -> None:
+def _call_off(message: OpenMessage, claim: Claim, code: Code, detail: str, now: datetime) -> None:
     """Of one that may have arrived already it is not said that it was withdrawn."""
+    row = _row(message.id)
     if _was_interrupted(message, claim):
         _mark_interrupted(message, now)
-    elif message.error_code in MAY_HAVE_ARRIVED:
-        _write_unknown(message, UnknownError(Code(message.error_code), message.error_detail), now)
+    elif row.error_code in MAY_HAVE_ARRIVED:
+        _write_unknown(row, UnknownError(Code(row.error_code), row.error_detail), now)
     else:
-        _withdraw(message, code, detail, now)
+        _withdraw(row, code, detail, now)
 
 
-def _was_interrupted(message: Message, claim: Claim) -> bool:
+def _row(message_id: int) -> Message:
+    return Message.objects.select_related("conversation").get(pk=message_id)
+
+
+def _was_interrupted(message: OpenMessage, claim: Claim) -> bool:
     """Marked under an earlier lease. Under our own, only the answer to our marking was lost: nothing was sent yet."""
     return message.delivery == Delivery.SENDING and message.lease_epoch != claim.lease_epoch
 
 
-def _open_messages(claim: Claim) -> list[Any]:
-    """Oldest first, each with `is_switched`: whether any switch is in force, and `waits`: how long it has to wait yet,
-    by the database's clock, as all workers share it."""
-    waits = ExpressionWrapper(F("send_after") - Now(), DurationField())
-    return list(
-        Message.objects.filter(
-            conversation_id=claim.conversation_id, delivery__in=[Delivery.QUEUED, Delivery.SENDING]
-        )
-        .select_related("channel", "conversation__contact")
-        .annotate(is_switched=switchboard.any_in_force(), waits=waits)
-        .order_by("id")[:20]
-    )
-
-
-def _mark_sending(message: Message, claim: Claim, rules: tuple[Rule, ...]) -> bool:
+def _mark_sending(message: OpenMessage, claim: Claim, rules: tuple[Rule, ...]) -> bool:
     """False where a status settled it just now, or where a switch came that `rules` do not know."""
-    known = [rule.id for rule in rules]
-    news = Switch.objects.filter(switchboard.COUNTS, capability=Capability.OUTBOUND).exclude(pk__in=known)
-    unsettled = Message.objects.filter(~Exists(news), pk=message.pk, delivery=message.delivery)
     interrupted = _was_interrupted(message, claim)
-    marked = unsettled.update(
-        delivery=Delivery.SENDING,
-        attempts=F("attempts") + 1,
+    marked = MARK_SENDING.make(
+        message_id=message.id,
+        delivery=message.delivery,
+        known_switches=[rule.id for rule in rules],
         lease_epoch=claim.lease_epoch,
         error_code=Code.SEND_INTERRUPTED if interrupted else message.error_code,
     )
-    announce(conversation_topic(message.conversation_id))
+    announce(conversation_topic(claim.conversation_id))
     return bool(marked)
 
 
-def _sending(message: Message, may_repeat: bool) -> Sending:
-    assert message.idempotency_key is not None  # held by a constraint
-    channel: Channel = message.channel
+def _sending(message: OpenMessage, claim: Claim, may_repeat: bool) -> Sending:
     return Sending(
-        message_id=message.pk,
-        channel_kind=channel.kind,
+        message_id=message.id,
+        conversation_id=claim.conversation_id,
+        channel_kind=message.channel_kind,
         may_repeat=may_repeat,
         outbound=OutboundMessage(
-            to=message.conversation.contact.address,
+            to=message.contact_address,
             text=message.text,
             client_reference=message.idempotency_key,
             attempt=message.attempts + 1,
@@ -206,17 +297,17 @@ def _sending(message: Message, may_repeat: bool) -> Sending:
             file=files.outbound(message.media),
         ),
         channel=ChannelConfig(
-            slug=channel.slug,
-            external_id=channel.external_id,
-            api_url=channel.api_url,
-            credentials=channel.credentials,
+            slug=message.slug,
+            external_id=message.external_id,
+            api_url=message.api_url,
+            credentials=message.credentials,
         ),
     )
 
 
-def _mark_interrupted(message: Message, now: datetime) -> None:
+def _mark_interrupted(message: OpenMessage, now: datetime) -> None:
     error = UnknownError(Code.SEND_INTERRUPTED, "The worker died while it sent this; it may have arrived.")
-    _write_unknown(message, error, now)
+    _write_unknown(_row(message.id), error, now)
 
 
 def _withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
@@ -230,23 +321,19 @@ def _withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
 @transaction.atomic
 def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> None:
     """What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down."""
-    message = Message.objects.select_for_update(no_key=True).get(pk=sending.message_id)
     if isinstance(result, str):
-        _write_sent(message, result, now)
-    elif isinstance(result, UnknownError) and not sending.may_repeat:
-        _write_unknown(message, result, now)
+        MARK_SENT.make(message_id=sending.message_id, provider_id=result, now=now)
     else:
-        _write_not_sent(message, result, now)
-    announce(conversation_topic(message.conversation_id), DASHBOARD)
+        _record_failure(sending, result, now)
+    announce(conversation_topic(sending.conversation_id), DASHBOARD)
 
 
-def _write_sent(message: Message, provider_id: str, now: datetime) -> None:
-    message.provider_id = provider_id
-    message.sent_at = message.sent_at or now
-    message.error_code = message.error_detail = ""
-    if DELIVERY_RANK[Delivery(message.delivery)] < DELIVERY_RANK[Delivery.SENT]:
-        message.delivery = Delivery.SENT
-    message.save(update_fields=["provider_id", "sent_at", "delivery", "error_code", "error_detail"])
+def _record_failure(sending: Sending, error: PipelineError, now: datetime) -> None:
+    message = Message.objects.select_for_update(no_key=True).get(pk=sending.message_id)
+    if isinstance(error, UnknownError) and not sending.may_repeat:
+        _write_unknown(message, error, now)
+    else:
+        _write_not_sent(message, error, now)
 
 
 def _write_unknown(message: Message, error: UnknownError, now: datetime) -> None:

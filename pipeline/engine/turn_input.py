@@ -1,52 +1,169 @@
 """All that a turn is given when it begins: read once, so that its phases ask the database nothing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import dropwhile
 from typing import Any
+
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 
 from conversations.models import (
     Agent,
     AgentMode,
     AuthorKind,
+    Conversation,
     Direction,
     Message,
     MessageKind,
     Note,
     Owner,
     Session,
-    Tenant,
 )
+from pipeline.controls import blocklist, switchboard
 from pipeline.engine import bursts
+from pipeline.engine.bursts import WaitingEvent
+from pipeline.engine.compiled import Question, slot
 from pipeline.models import Outcome, ProcessedEvent, Turn
 from pipeline.phases.state import AgentConfig, InboundMessage, OpenSession, OutagePolicy, TurnInput
 from pipeline.policies import risk
-from pipeline.ports import ChatMessage, Role
+from pipeline.ports import ChatMessage, Json, Role
 
 MAX_NOTES = 20
 RATE_WINDOW = timedelta(minutes=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Whose turn it is, and under what it is taken.
+
+    `policy_version`: the newest history id of its agent; `is_switched`: whether any switch is in force;
+    `blocked_by`: the blocklist entry that names its contact; `has_notes`: whether staff ever wrote the agent one.
+    """
+
+    tenant_id: int
+    channel_id: int
+    contact_id: int
+    owner_kind: str
+    owner_epoch: int
+    agent_id: int
+    answers_bursts_together: bool
+    tenant_name: str
+    time_zone: str
+    contact_address: str
+    contact_name: str
+    policy_version: int
+    is_switched: bool
+    blocked_by: int | None
+    has_notes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What a turn has to know of its agent."""
+
+    name: str
+    prompt_template: str
+    model: str
+    language: str
+    temperature: float
+    max_output_tokens: int
+    max_tool_iterations: int
+    history_limit: int
+    allowed_tools: list[str]
+    burst_window_s: float
+    fallback_model: str
+    fallback_reply: str
+    refusal_reply: str
+    outage_policy: str
+    session_idle_minutes: int
+    rate_limit_per_minute: int
+    mode: str
+    risk_rules: list[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class RecentEvent:
+    received_at: datetime
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    direction: str
+    kind: str
+    text: str
+    provider_id: str
+
+
+def _situations() -> QuerySet[Any]:
+    newest = (
+        Agent.history.filter(id=OuterRef("channel__agent_id")).values("id").annotate(newest=Max("history_id"))
+    ).values("newest")
+    return Conversation.objects.filter(pk=slot("conversation_id")).annotate(
+        agent_id=F("channel__agent_id"),
+        answers_bursts_together=Q(channel__agent__burst_window_s__gt=0),
+        tenant_name=F("channel__agent__tenant__name"),
+        time_zone=F("channel__agent__tenant__time_zone"),
+        contact_address=F("contact__address"),
+        contact_name=F("contact__name"),
+        policy_version=Subquery(newest),
+        is_switched=switchboard.any_in_force(),
+        blocked_by=blocklist.naming("contact__address"),
+        has_notes=Exists(Note.objects.filter(conversation=OuterRef("pk"), for_agent=True)),
+    )
+
+
+SITUATION = Question(Situation, _situations)
+CONFIGURATION = Question(Configuration, lambda: Agent.objects.filter(pk=slot("agent_id")))
+OPEN_SESSION = Question(
+    OpenSession,
+    lambda: Session.objects.filter(conversation_id=slot("conversation_id"), ended_at__isnull=True),
+)
+
+
+@cache
+def _newest_events(number: int) -> Question[RecentEvent]:
+    """One for each limit in use: how many rows are wanted is no value that a query can bring along."""
+    of_conversation = ProcessedEvent.objects.filter(
+        conversation_id=slot("conversation_id"), pk__lte=slot("event_id")
+    )
+    return Question(RecentEvent, lambda: of_conversation.order_by("-pk")[:number])
+
+
+@cache
+def _newest_lines(number: int) -> Question[Line]:
+    return Question(
+        Line, lambda: Message.objects.filter(session_id=slot("session_id")).order_by("-id")[:number]
+    )
+
+
+def situation_of(conversation_id: int) -> Situation:
+    (situation,) = SITUATION.ask(conversation_id=conversation_id)
+    return situation
+
+
 def turn_input(
     turn: Turn,
-    events: Sequence[ProcessedEvent],
-    conversation: Any,
+    events: Sequence[WaitingEvent],
+    situation: Situation,
     *,
     is_resumed: bool,
     leaves_waiting: bool,
 ) -> TurnInput:
-    session = Session.objects.filter(conversation=conversation, ended_at__isnull=True).first()
-    agent = _agent_in_force(conversation, turn.policy_version)
-    recent = _recent_outcomes(events[-1], agent.rate_limit_per_minute)
+    session = next(iter(OPEN_SESSION.ask(conversation_id=turn.conversation_id)), None)
+    agent = _agent_in_force(situation, turn.policy_version)
+    recent = _recent_outcomes(turn.conversation_id, events[-1], agent.rate_limit_per_minute)
     return TurnInput(
         turn_id=turn.pk,
         request_id=turn.request_id,
-        tenant_id=conversation.tenant_id,
-        channel_id=conversation.channel_id,
-        contact_id=conversation.contact_id,
-        conversation_id=conversation.pk,
+        tenant_id=situation.tenant_id,
+        channel_id=situation.channel_id,
+        contact_id=situation.contact_id,
+        conversation_id=turn.conversation_id,
         lease_epoch=turn.lease_epoch,
-        owner_epoch=conversation.owner_epoch,
+        owner_epoch=situation.owner_epoch,
         policy_version=turn.policy_version,
         attempt=turn.attempts,
         is_resumed=is_resumed,
@@ -57,44 +174,45 @@ def turn_input(
         was_silenced=Outcome.SILENCED in recent,
         now=turn.started_at,
         seed=turn.seed,
-        owned_by_person=conversation.owner_kind != Owner.AGENT,
-        contact_address=conversation.contact.address,
-        contact_name=conversation.contact.name,
-        agent_id=conversation.channel.agent_id,
-        blocked_by=conversation.blocked_by,
-        agent=_agent_config(agent, conversation.channel.agent.tenant),
+        owned_by_person=situation.owner_kind != Owner.AGENT,
+        contact_address=situation.contact_address,
+        contact_name=situation.contact_name,
+        agent_id=situation.agent_id,
+        blocked_by=situation.blocked_by,
+        agent=_agent_config(agent, situation),
         messages=tuple(map(inbound_message, events)),
-        session=_open_session(session),
+        session=session,
         history=_history(session, agent.history_limit, events),
-        notes=_notes(conversation.pk),
+        notes=_notes(turn.conversation_id) if situation.has_notes else (),
     )
 
 
-def _recent_outcomes(event: ProcessedEvent, limit: int) -> list[str | None]:
+def _recent_outcomes(conversation_id: int, event: WaitingEvent, limit: int) -> list[str | None]:
     """Of the conversation's events in the minute before `event`, itself included; never reads many over `limit`.
 
     Nothing counts for an event that a person sent back: it is to be answered, whatever the limit was.
     """
     if event.requeues:
         return []
-    newest = ProcessedEvent.objects.filter(conversation_id__in=[event.conversation_id], pk__lte=event.pk)
-    recent = newest.order_by("-pk").values_list("received_at", "outcome")[: limit + bursts.MAX_BURST]
-    return [outcome for received_at, outcome in recent if received_at > event.received_at - RATE_WINDOW]
+    newest = _newest_events(limit + bursts.MAX_BURST).ask(conversation_id=conversation_id, event_id=event.id)
+    return [each.outcome for each in newest if each.received_at > event.received_at - RATE_WINDOW]
 
 
-def _agent_in_force(conversation: Any, policy_version: int) -> Any:
+def _agent_in_force(situation: Situation, policy_version: int) -> Any:
     """The agent as the turn found it when it began, however it was changed since."""
-    agent = conversation.channel.agent
-    if policy_version == conversation.policy_version:
-        return agent
-    return Agent.history.filter(history_id=policy_version).first() or agent
+    if policy_version != situation.policy_version:
+        then = Agent.history.filter(history_id=policy_version).first()
+        if then is not None:
+            return then
+    (now,) = CONFIGURATION.ask(agent_id=situation.agent_id)
+    return now
 
 
-def _agent_config(agent: Any, tenant: Tenant) -> AgentConfig:
+def _agent_config(agent: Any, situation: Situation) -> AgentConfig:
     return AgentConfig(
         name=agent.name,
-        tenant_name=tenant.name,
-        time_zone=tenant.time_zone,
+        tenant_name=situation.tenant_name,
+        time_zone=situation.time_zone,
         prompt_template=agent.prompt_template,
         model=agent.model,
         language=agent.language,
@@ -115,9 +233,9 @@ def _agent_config(agent: Any, tenant: Tenant) -> AgentConfig:
     )
 
 
-def inbound_message(event: ProcessedEvent) -> InboundMessage:
+def inbound_message(event: WaitingEvent) -> InboundMessage:
     return InboundMessage(
-        event_id=event.pk,
+        event_id=event.id,
         dedupe_key=event.dedupe_key,
         received_at=event.received_at,
         kind=event.payload["type"],
@@ -128,32 +246,16 @@ def inbound_message(event: ProcessedEvent) -> InboundMessage:
     )
 
 
-def _open_session(session: Session | None) -> OpenSession | None:
-    if session is None:
-        return None
-    return OpenSession(
-        id=session.pk,
-        last_activity_at=session.last_activity_at,
-        turn_count=session.turn_count,
-        prompt_tokens=session.prompt_tokens,
-        completion_tokens=session.completion_tokens,
-    )
-
-
 def _history(
-    session: Session | None, limit: int, events: Sequence[ProcessedEvent]
+    session: OpenSession | None, limit: int, events: Sequence[WaitingEvent]
 ) -> tuple[ChatMessage, ...]:
     """What was said before. What was said last and is asked for again now, is said now."""
     if session is None or not limit:
         return ()
-    newest = (
-        Message.objects.filter(session=session)
-        .order_by("-id")
-        .values_list("direction", "kind", "text", "provider_id")[:limit]
-    )
+    newest = _newest_lines(limit).ask(session_id=session.id)
     again = {event.payload["provider_id"] for event in events if event.requeues}
-    said = dropwhile(lambda row: row[0] == Direction.IN and row[3] in again, newest)
-    return tuple(_line(direction, kind, text) for direction, kind, text, _ in reversed(list(said)))
+    said = dropwhile(lambda line: line.direction == Direction.IN and line.provider_id in again, newest)
+    return tuple(map(_chat_message, reversed(list(said))))
 
 
 def _notes(conversation_id: int) -> tuple[str, ...]:
@@ -172,6 +274,7 @@ def _last_answer_begun_at(conversation_id: int) -> datetime | None:
     return Turn.objects.filter(pk__in=last).values_list("started_at", flat=True).first()
 
 
-def _line(direction: str, kind: str, text: str) -> ChatMessage:
-    role = Role.USER if direction == Direction.IN else Role.ASSISTANT
-    return ChatMessage(role=role, content=text if kind == MessageKind.TEXT else f"[{kind}] {text}".rstrip())
+def _chat_message(line: Line) -> ChatMessage:
+    role = Role.USER if line.direction == Direction.IN else Role.ASSISTANT
+    text = line.text if line.kind == MessageKind.TEXT else f"[{line.kind}] {line.text}".rstrip()
+    return ChatMessage(role=role, content=text)

@@ -5,33 +5,23 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Max, OuterRef, Subquery
+from django.db.models import F
 
 from conversations.live import announce, conversation_topic
-from conversations.models import (
-    Agent,
-    Conversation,
-    Owner,
-)
-from pipeline.controls import blocklist, switchboard
+from conversations.models import Owner
+from pipeline.controls import switchboard
 from pipeline.engine import bursts, holds, mailbox
+from pipeline.engine.bursts import WaitingEvent
 from pipeline.engine.mailbox import Claim
 from pipeline.engine.runner import MAX_ATTEMPTS
-from pipeline.engine.turn_input import inbound_message, turn_input
-from pipeline.models import (
-    EventStatus,
-    ProcessedEvent,
-    Turn,
-    TurnStatus,
-)
-from pipeline.phases.state import (
-    TurnInput,
-)
+from pipeline.engine.turn_input import Situation, inbound_message, situation_of, turn_input
+from pipeline.models import EventStatus, ProcessedEvent, Turn, TurnStatus
+from pipeline.phases.state import TurnInput
 from pipeline.policies.errors import Code, StaleError
-from pipeline.policies.switches import PAUSED_S, Capability, SwitchAction, strictest
+from pipeline.policies.switches import PAUSED_S, Capability, Subject, SwitchAction, strictest
 
 MAX_ABSORPTIONS = 3
 
@@ -45,100 +35,75 @@ def begin(claim: Claim, *, now: datetime) -> TurnInput | None:
     Raises `StaleError` when the lease is lost.
     """
     mailbox.clear_due(claim.conversation_id, claim.lease_epoch)
-    waiting = _waiting_events(claim.conversation_id)
+    waiting = bursts.waiting(claim.conversation_id)
     if not waiting:
         return None
-    conversation = _conversation_with_policy(claim.conversation_id)
-    if _is_paused(conversation):
+    situation = situation_of(claim.conversation_id)
+    if _is_paused(situation, claim.conversation_id):
         mailbox.look_again(claim.conversation_id, in_s=PAUSED_S)
         return None
-    unfinished = waiting[0].turn
-    events = _events_of(unfinished, waiting, conversation, now)
+    unfinished = Turn.objects.get(pk=waiting[0].turn_id) if waiting[0].turn_id else None
+    events = _events_of(unfinished, waiting, situation, now)
     if not events:
         return None
-    turn = (
-        _resume(unfinished, claim) if unfinished else _open(events, conversation.policy_version, claim, now)
-    )
+    turn = _resume(unfinished, claim) if unfinished else _open(events, situation.policy_version, claim, now)
     announce(conversation_topic(claim.conversation_id))
     return turn_input(
         turn,
         events,
-        conversation,
+        situation,
         is_resumed=unfinished is not None,
         leaves_waiting=len(events) < len(waiting) or len(waiting) == bursts.MAX_BURST,
     )
 
 
-def _waiting_events(conversation_id: int) -> list[ProcessedEvent]:
-    """In arrival order, those of a running turn first."""
-    waiting = ProcessedEvent.objects.filter(conversation_id=conversation_id).exclude(status=EventStatus.DONE)
-    return list(
-        waiting.select_related("turn").order_by(F("turn_id").asc(nulls_last=True), "id")[: bursts.MAX_BURST]
-    )
-
-
 def _events_of(
-    unfinished: Turn | None, waiting: list[ProcessedEvent], conversation: Any, now: datetime
-) -> list[ProcessedEvent]:
+    unfinished: Turn | None, waiting: list[WaitingEvent], situation: Situation, now: datetime
+) -> list[WaitingEvent]:
     """What the next turn, or the unfinished one, answers; none where that waits for a person."""
     if unfinished is None:
-        return bursts.next_burst(waiting, together=conversation.channel.agent.burst_window_s > 0)
+        return bursts.next_burst(waiting, together=situation.answers_bursts_together)
     taken = [event for event in waiting if event.turn_id]
     if unfinished.status == TurnStatus.SUSPENDED:
-        return _start_over(unfinished, taken, conversation, now)
+        return _start_over(unfinished, taken, situation, now)
     return taken
 
 
-def _is_paused(conversation: Any) -> bool:
+def _is_paused(situation: Situation, conversation_id: int) -> bool:
     """What a person owns is theirs to see: no switch over the agent's replies keeps it from them."""
-    rules = switchboard.read_if(conversation.is_switched)
-    if conversation.owner_kind != Owner.AGENT:
+    rules = switchboard.read_if(situation.is_switched)
+    if situation.owner_kind != Owner.AGENT:
         return False
-    subject = switchboard.subject_at(conversation.channel, conversation.pk, conversation.contact_id)
+    subject = Subject(
+        tenant_id=situation.tenant_id,
+        channel_id=situation.channel_id,
+        agent_id=situation.agent_id,
+        conversation_id=conversation_id,
+        contact_id=situation.contact_id,
+    )
     rule = strictest(rules, subject, Capability.REPLIES)
     return rule is not None and rule.action is SwitchAction.PAUSE
 
 
 def _start_over(
-    turn: Turn, held: list[ProcessedEvent], conversation: Any, now: datetime
-) -> list[ProcessedEvent]:
+    turn: Turn, held: list[WaitingEvent], situation: Situation, now: datetime
+) -> list[WaitingEvent]:
     """The contact wrote again while the turn waited for a person: it decides anew over all these events.
 
     None where nothing new came, or where that has to wait for its own turn: people then decide in its knowledge.
     """
     fresh = bursts.fresh(turn.conversation_id)
-    together = conversation.channel.agent.burst_window_s > 0
-    joining = bursts.joining(turn.pk, len(held), fresh, together)
+    joining = bursts.joining(turn.pk, len(held), fresh, situation.answers_bursts_together)
     if not joining:
         holds.propose_anew(turn.pk, fresh, now=now)
         return []
-    _take(joining, turn)
-    holds.start_over(turn.pk, conversation.policy_version, now=now)
+    _take(joining, turn.pk)
+    holds.start_over(turn.pk, situation.policy_version, now=now)
     turn.refresh_from_db()
     return [*held, *joining]
 
 
-def _conversation_with_policy(conversation_id: int) -> Any:
-    """The conversation with what it hangs on, and what else is to be known of it.
-
-    `policy_version`: the newest history id of its agent; `is_switched`: whether any switch is in force;
-    `blocked_by`: the blocklist entry that names its contact.
-    """
-    newest = (
-        Agent.history.filter(id=OuterRef("channel__agent_id")).values("id").annotate(newest=Max("history_id"))
-    ).values("newest")
-    return (
-        Conversation.objects.select_related("contact", "channel__agent__tenant")
-        .annotate(
-            policy_version=Subquery(newest),
-            is_switched=switchboard.any_in_force(),
-            blocked_by=blocklist.naming("contact__address"),
-        )
-        .get(pk=conversation_id)
-    )
-
-
-def _open(events: list[ProcessedEvent], policy_version: int, claim: Claim, now: datetime) -> Turn:
+def _open(events: list[WaitingEvent], policy_version: int, claim: Claim, now: datetime) -> Turn:
     turn = Turn.objects.create(
         id=uuid.uuid4(),
         conversation_id=claim.conversation_id,
@@ -149,13 +114,13 @@ def _open(events: list[ProcessedEvent], policy_version: int, claim: Claim, now: 
         attempts=1,
         started_at=now,
     )
-    _take(events, turn)
+    _take(events, turn.pk)
     return turn
 
 
-def _take(events: Sequence[ProcessedEvent], turn: Turn) -> None:
-    ProcessedEvent.objects.filter(pk__in=[event.pk for event in events]).update(
-        status=EventStatus.PROCESSING, turn=turn
+def _take(events: Sequence[WaitingEvent], turn_id: UUID) -> None:
+    ProcessedEvent.objects.filter(pk__in=[event.id for event in events]).update(
+        status=EventStatus.PROCESSING, turn_id=turn_id
     )
 
 
@@ -191,7 +156,7 @@ def absorb(running: TurnInput) -> TurnInput | None:
     burst = bursts.joining(running.turn_id, len(running.messages), fresh, together=True)
     if not burst:
         return None
-    _take(burst, Turn(pk=running.turn_id))
+    _take(burst, running.turn_id)
     Turn.objects.filter(pk=running.turn_id).update(generation=F("generation") + 1)
     announce(conversation_topic(running.conversation_id))
     return replace(
