@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from audit import correlation
+from audit.compiled import insert
 from audit.models import ActorKind, AuditEntry
 
 
@@ -30,7 +31,7 @@ def record(fact: Fact, *, now: datetime) -> None:
 
 def record_all(facts: Iterable[Fact], *, now: datetime) -> None:
     """Append one entry a fact, in order, in one statement."""
-    AuditEntry.objects.bulk_create([_entry(fact, now) for fact in facts])
+    insert([_entry(fact, now) for fact in facts])
 
 
 def _entry(fact: Fact, now: datetime) -> AuditEntry:

@@ -2,35 +2,61 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
+from audit.compiled import Change, slot
 from audit.models import ActorKind
 from audit.operations import Fact, record
 from conversations.live import announce, conversation_topic
 from conversations.models import EndReason, Session, SummaryStatus
 from conversations.queries import minutes
 
+USE_AGAIN = Change(
+    lambda: Session.objects.filter(
+        pk=slot("session_id"), conversation_id=slot("conversation_id"), ended_at__isnull=True
+    ),
+    last_activity_at=slot("now"),
+    turn_count=F("turn_count") + 1,
+    prompt_tokens=F("prompt_tokens") + slot("prompt_tokens"),
+    completion_tokens=F("completion_tokens") + slot("completion_tokens"),
+)
+USE = """
+INSERT INTO conversations_session AS known (
+    conversation_id, started_at, last_activity_at, turn_count, prompt_tokens, completion_tokens,
+    end_reason, summary, summary_status
+) VALUES (
+    %(conversation_id)s, %(now)s, %(now)s, 1, %(prompt_tokens)s, %(completion_tokens)s, '', '', %(summary_status)s
+)
+ON CONFLICT (conversation_id) WHERE ended_at IS NULL DO UPDATE SET
+    last_activity_at = excluded.last_activity_at,
+    turn_count = known.turn_count + 1,
+    prompt_tokens = known.prompt_tokens + excluded.prompt_tokens,
+    completion_tokens = known.completion_tokens + excluded.completion_tokens
+RETURNING id
+"""
+
 
 def use(
     *, session_id: int | None, conversation_id: int, prompt_tokens: int, completion_tokens: int, now: datetime
-) -> Session:
-    """Count one turn on the session, or on a new one. In the caller's transaction, which has locked the conversation.
+) -> int:
+    """Count one turn on the session, or on a new one; its id. In the caller's transaction.
 
     Where it was closed since the turn began, or a person opened one, that which is open now is the one.
     """
-    counted = {
-        "turn_count": F("turn_count") + 1,
-        "prompt_tokens": F("prompt_tokens") + prompt_tokens,
-        "completion_tokens": F("completion_tokens") + completion_tokens,
+    counted: dict[str, Any] = {
+        "conversation_id": conversation_id,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "now": now,
     }
-    open_sessions = Session.objects.filter(conversation_id=conversation_id, ended_at__isnull=True)
-    if session_id is not None and open_sessions.filter(pk=session_id).update(last_activity_at=now, **counted):
-        return Session(pk=session_id)
-    session = join(conversation_id=conversation_id, now=now)
-    open_sessions.filter(pk=session.pk).update(**counted)
-    return session
+    if session_id is not None and USE_AGAIN.make(session_id=session_id, **counted):
+        return session_id
+    with connection.cursor() as cursor:
+        cursor.execute(USE, {**counted, "summary_status": SummaryStatus.NONE})
+        return int(cursor.fetchone()[0])
 
 
 def join(*, conversation_id: int, now: datetime) -> Session:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from pipeline.engine.compiled import Question, slot
+from audit.compiled import Question, slot
 from pipeline.models import EventStatus, ProcessedEvent, Step
 from pipeline.phases.command_dispatch import is_command
 from pipeline.ports import Json

@@ -1,11 +1,14 @@
 """The commit point: one transaction in which everything a turn decided becomes true, or nothing of it."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
+from audit.compiled import Change, Question, any_of, insert, slot
 from audit.operations import record_all
 from conversations import sessions
 from conversations.live import DASHBOARD, announce, conversation_topic
@@ -16,7 +19,6 @@ from conversations.models import (
     Direction,
     EndReason,
     Message,
-    Session,
 )
 from pipeline.desk import Kind, Request, desk, said
 from pipeline.engine import evidence, mailbox
@@ -25,6 +27,35 @@ from pipeline.models import EventStatus, Outcome, ProcessedEvent, Step, StepStat
 from pipeline.phases import state as phases
 from pipeline.phases.state import Decision, InboundMessage, PhaseRecord, TurnState
 from pipeline.policies.errors import Code
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTurn:
+    id: UUID
+
+
+RUNNING = Question(RunningTurn, lambda: Turn.objects.filter(pk=slot("turn_id"), status=TurnStatus.RUNNING))
+FINISH = Change(
+    lambda: Turn.objects.filter(pk=slot("turn_id")),
+    status=slot("status"),
+    error_code=slot("error_code"),
+    error_detail=slot("error_detail"),
+    finished_at=slot("now"),
+    phase="",
+    phases=slot("phases"),
+    prompt_tokens=slot("prompt_tokens"),
+    completion_tokens=slot("completion_tokens"),
+)
+END = Change(
+    lambda: ProcessedEvent.objects.filter(pk__in=any_of("event_ids")),
+    status=EventStatus.DONE,
+    outcome=slot("outcome"),
+    outcome_code=slot("outcome_code"),
+    done_at=slot("now"),
+)
+SPOKEN_IN = Change(
+    lambda: Conversation.objects.filter(pk=slot("conversation_id")), last_message_at=slot("now")
+)
 
 
 @transaction.atomic
@@ -36,28 +67,27 @@ def commit(state: TurnState, *, now: datetime) -> int | None:
     Raises `StaleError` when the lease is lost, or when the conversation changed hands while the turn ran.
     """
     mailbox.hold_for_owner(state.input.conversation_id, state.input.lease_epoch, state.input.owner_epoch)
-    turn = Turn.objects.select_for_update(no_key=True).get(pk=state.input.turn_id)
-    if turn.status != TurnStatus.RUNNING:
+    if not RUNNING.ask(turn_id=state.input.turn_id):
         return None  # the database broke off after it had committed, and this is the second try
-    session = _write_session(state, now)
-    _write_transcript(state, session, now)
+    session_id = _write_session(state, now)
+    _write_transcript(state, session_id, now)
     passing(FaultPoint.COMMIT_INSIDE)
     decision = _decision(state)
     _write_outcomes(state, decision, now)
-    _finish(turn, state, decision, now)
-    Conversation.objects.filter(pk=state.input.conversation_id).update(last_message_at=now)
-    record_all(evidence.of_turn(state, session.pk, decision), now=now)
+    _finish(state, decision, now)
+    SPOKEN_IN.make(conversation_id=state.input.conversation_id, now=now)
+    record_all(evidence.of_turn(state, session_id, decision), now=now)
     desk().open(_for_people(state, decision), now=now)
     announce(conversation_topic(state.input.conversation_id), DASHBOARD)
-    return session.pk
+    return session_id
 
 
-def _write_session(state: TurnState, now: datetime) -> Session:
+def _write_session(state: TurnState, now: datetime) -> int:
     plan, usage = state.session, state.usage
     assert plan is not None  # checked by the contract of response_finalize
     if plan.idle_session_id:
         sessions.close(session_id=plan.idle_session_id, reason=EndReason.IDLE, now=now)
-    session = sessions.use(
+    session_id = sessions.use(
         session_id=plan.session_id,
         conversation_id=state.input.conversation_id,
         prompt_tokens=usage.prompt_tokens,
@@ -65,15 +95,15 @@ def _write_session(state: TurnState, now: datetime) -> Session:
         now=now,
     )
     if plan.reset:
-        sessions.close(session_id=session.pk, reason=EndReason.RESET, now=now)
-    return session
+        sessions.close(session_id=session_id, reason=EndReason.RESET, now=now)
+    return session_id
 
 
-def _write_transcript(state: TurnState, session: Session, now: datetime) -> None:
+def _write_transcript(state: TurnState, session_id: int, now: datetime) -> None:
     common = {
         "conversation_id": state.input.conversation_id,
         "channel_id": state.input.channel_id,
-        "session": session,
+        "session_id": session_id,
         "turn_id": state.input.turn_id,
     }
     heard = [
@@ -103,16 +133,18 @@ def _write_transcript(state: TurnState, session: Session, now: datetime) -> None
         )
         for draft in state.drafts or ()
     ]
-    Message.objects.bulk_create([*heard, *replies])
+    insert([*heard, *replies])
 
 
 def _not_yet_said(state: TurnState) -> list[InboundMessage]:
     """What a person sent back into the queue stands in the transcript since its first turn, unless it was shed."""
     requeued = [message.provider_id for message in state.input.messages if message.is_requeued]
+    if not requeued:
+        return list(state.input.messages)
     heard = Message.objects.filter(
         conversation_id=state.input.conversation_id, direction=Direction.IN, provider_id__in=requeued
     )
-    known = set(heard.values_list("provider_id", flat=True)) if requeued else set()
+    known = set(heard.values_list("provider_id", flat=True))
     return [message for message in state.input.messages if message.provider_id not in known]
 
 
@@ -138,28 +170,28 @@ def _write_outcomes(state: TurnState, decision: Decision, now: datetime) -> None
 
 
 def _end(event_ids: list[int], outcome: Outcome, decision: Decision, now: datetime) -> None:
-    ProcessedEvent.objects.filter(pk__in=event_ids).update(
-        status=EventStatus.DONE, outcome=outcome, outcome_code=decision.code or "", done_at=now
+    END.make(event_ids=event_ids, outcome=outcome, outcome_code=decision.code or "", now=now)
+
+
+def _finish(state: TurnState, decision: Decision, now: datetime) -> None:
+    records = (*state.records, _this_phase(state, now))
+    FINISH.make(
+        turn_id=state.input.turn_id,
+        status=TurnStatus.FAILED if decision.failed else TurnStatus.SUCCEEDED,
+        error_code=decision.code or "",
+        error_detail=decision.detail,
+        phases=Jsonb([asdict(record) for record in records]),
+        prompt_tokens=state.usage.prompt_tokens,
+        completion_tokens=state.usage.completion_tokens,
+        now=now,
     )
 
 
-def _finish(turn: Turn, state: TurnState, decision: Decision, now: datetime) -> None:
-    turn.status = TurnStatus.FAILED if decision.failed else TurnStatus.SUCCEEDED
-    turn.error_code = decision.code or ""
-    turn.error_detail = decision.detail
-    turn.finished_at = now
-    turn.phase = ""
-    turn.phases = [asdict(record) for record in (*state.records, _this_phase(turn, now))]
-    turn.prompt_tokens = state.usage.prompt_tokens
-    turn.completion_tokens = state.usage.completion_tokens
-    turn.save()
-
-
-def _this_phase(turn: Turn, now: datetime) -> PhaseRecord:
+def _this_phase(state: TurnState, now: datetime) -> PhaseRecord:
     """The phase that commits, up to here: what comes after it has no row to be told in."""
     return PhaseRecord(
         name="persistence",
-        started_ms=round((now - turn.started_at).total_seconds() * 1000),
+        started_ms=round((now - state.input.now).total_seconds() * 1000),
         duration_ms=round((timezone.now() - now).total_seconds() * 1000, 1),
     )
 

@@ -6,13 +6,16 @@ Names, states and codes only. What was said, asked and answered is on the steps 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+from audit.compiled import Question, slot
 from audit.models import ActorKind
 from audit.operations import Fact
 from pipeline.models import Step, StepKind, StepStatus
 from pipeline.phases.agentic_loop import FALLBACK
 from pipeline.phases.state import Decision, TurnInput, TurnState
 from pipeline.policies.retries import Verdict
+from pipeline.ports import Json
 
 PAUSED = "turn.paused"
 TOLD_OF_A_TRY = ("attempt", "error_code", "verdict", "wait_s")
@@ -21,7 +24,8 @@ TOLD_OF_A_TRY = ("attempt", "error_code", "verdict", "wait_s")
 
 def of_turn(state: TurnState, session_id: int, decision: Decision) -> list[Fact]:
     """To be recorded in the transaction that commits the turn."""
-    teller, steps = _Teller(state.input, {"session_id": session_id}), _steps(state.input)
+    teller = _Teller(state.input, {"session_id": session_id})
+    steps = EFFECTS.ask(turn_id=state.input.turn_id)
     return [
         *_merged(teller),
         *(fact for step in steps for fact in _of_step(teller, step)),
@@ -70,10 +74,27 @@ class _Teller:
         )
 
 
-def _steps(turn: TurnInput) -> list[Step]:
-    """The effects, without what was said in them."""
-    effects = Step.objects.filter(turn_id=turn.turn_id, kind__in=[StepKind.MODEL, StepKind.TOOL])
-    return list(effects.defer("request", "response", "error_detail").order_by("pk"))
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An effect, without what was said in it."""
+
+    id: int
+    key: str
+    kind: str
+    name: str
+    idempotency_key: UUID
+    status: str
+    attempts: int
+    decisions: list[Json]
+    error_code: str
+
+
+EFFECTS = Question(
+    _Step,
+    lambda: Step.objects.filter(turn_id=slot("turn_id"), kind__in=[StepKind.MODEL, StepKind.TOOL]).order_by(
+        "pk"
+    ),
+)
 
 
 def _merged(teller: _Teller) -> Iterator[Fact]:
@@ -91,12 +112,12 @@ def _merged(teller: _Teller) -> Iterator[Fact]:
         )
 
 
-def _of_step(teller: _Teller, step: Step) -> Iterator[Fact]:
+def _of_step(teller: _Teller, step: _Step) -> Iterator[Fact]:
     if step.kind == StepKind.TOOL:
         yield teller.fact(
             "tool.called" if step.attempts else "tool.refused",
             object_type="step",
-            object_id=step.pk,
+            object_id=step.id,
             reason=step.error_code,
             details=_call(step),
         )
@@ -106,14 +127,14 @@ def _of_step(teller: _Teller, step: Step) -> Iterator[Fact]:
         yield teller.fact(
             "step.retried" if was_retried else "step.given_up",
             object_type="step",
-            object_id=step.pk,
+            object_id=step.id,
             is_engines=True,
             reason=last["error_code"] if was_retried else last["verdict"],
             details={"name": step.name, "tries": list(_tries(step))},
         )
 
 
-def _call(step: Step) -> dict[str, Any]:
+def _call(step: _Step) -> dict[str, Any]:
     return {
         "name": step.name,
         "status": step.status,
@@ -122,12 +143,14 @@ def _call(step: Step) -> dict[str, Any]:
     }
 
 
-def _tries(step: Step) -> Iterator[dict[str, Any]]:
+def _tries(step: _Step) -> Iterator[dict[str, Any]]:
     for decision in step.decisions:
         yield {name: decision.get(name) for name in TOLD_OF_A_TRY}
 
 
-def _degraded(teller: _Teller, state: TurnState, steps: Sequence[Step], decision: Decision) -> Iterator[Fact]:
+def _degraded(
+    teller: _Teller, state: TurnState, steps: Sequence[_Step], decision: Decision
+) -> Iterator[Fact]:
     """The lowest rung of the agent's ladder that the answer came from, where that is not the first."""
     if decision.failed and state.drafts:
         rung = {"rung": "fallback_reply"}
@@ -138,7 +161,7 @@ def _degraded(teller: _Teller, state: TurnState, steps: Sequence[Step], decision
     yield teller.fact("turn.degraded", object_type="turn", reason=rung["rung"], details=rung)
 
 
-def _is_fallback(step: Step) -> bool:
+def _is_fallback(step: _Step) -> bool:
     return step.key.endswith(FALLBACK) and step.status == StepStatus.SUCCEEDED
 
 

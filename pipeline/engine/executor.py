@@ -24,10 +24,10 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from audit import correlation
+from audit.compiled import Change, slot
 from conversations.live import announce, conversation_topic
 from pipeline.agents import threads
 from pipeline.engine import mailbox, outbox, turns, workers
-from pipeline.engine.compiled import Change, slot
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.journal import StepJournal

@@ -29,6 +29,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from audit.compiled import Change, Question, slot
 from audit.operations import Fact, record
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
@@ -36,7 +37,6 @@ from conversations.models import DELIVERY_RANK, Delivery, Message, UnknownPolicy
 from pipeline.cleaning import storable
 from pipeline.controls import switchboard
 from pipeline.engine import files, mailbox
-from pipeline.engine.compiled import Change, Question, slot
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
@@ -118,11 +118,22 @@ class OpenMessage:
 
 
 def _open_messages() -> QuerySet[Any]:
-    """Oldest first."""
-    open_messages = Message.objects.filter(
+    return Message.objects.filter(
         conversation_id=slot("conversation_id"), delivery__in=[Delivery.QUEUED, Delivery.SENDING]
-    )
-    return open_messages.annotate(
+    ).order_by("id")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMessageId:
+    id: int
+
+
+STILL_OPEN = Question(OpenMessageId, lambda: _open_messages()[:1])
+
+
+def _open_messages_told() -> QuerySet[Any]:
+    """Oldest first."""
+    told: QuerySet[Any] = _open_messages().annotate(
         waits=ExpressionWrapper(F("send_after") - Now(), DurationField()),
         is_switched=switchboard.any_in_force(),
         contact_id=F("conversation__contact_id"),
@@ -136,10 +147,11 @@ def _open_messages() -> QuerySet[Any]:
         credentials=F("channel__credentials"),
         unknown_policy=F("channel__unknown_policy"),
         paused_at=F("channel__paused_at"),
-    ).order_by("id")[:20]
+    )
+    return told[:20]  # enough to get past some that may not go out
 
 
-OPEN_MESSAGES = Question(OpenMessage, _open_messages)
+OPEN_MESSAGES = Question(OpenMessage, _open_messages_told)
 
 
 def _markable() -> QuerySet[Any]:
@@ -168,15 +180,17 @@ MARK_SENT = Change(
 
 async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Wait | None:
     """Send what is queued, oldest first, until nothing is or the next has to wait. Raises `StaleError`."""
-    while True:
+    is_more = True
+    while is_more:
         step = await in_database(_next, claim, senders, now=timezone.now())
         if not isinstance(step, Sending):
             return step
         passing(FaultPoint.OUTBOX_MARKED)
         result = await _send(senders[step.channel_kind], step, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
-        await in_database(_record_result, step, result, now=timezone.now())
+        is_more = await in_database(_record_result, step, result, now=timezone.now())
         passing(FaultPoint.OUTBOX_RECORDED)
+    return None
 
 
 async def _send(sender: Sender, sending: Sending, gate: Gate) -> str | PipelineError:
@@ -319,13 +333,17 @@ def _withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> None:
-    """What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down."""
+def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> bool:
+    """What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down.
+
+    Whether something of the conversation is still to be sent.
+    """
     if isinstance(result, str):
         MARK_SENT.make(message_id=sending.message_id, provider_id=result, now=now)
     else:
         _record_failure(sending, result, now)
     announce(conversation_topic(sending.conversation_id), DASHBOARD)
+    return bool(STILL_OPEN.ask(conversation_id=sending.conversation_id))
 
 
 def _record_failure(sending: Sending, error: PipelineError, now: datetime) -> None:

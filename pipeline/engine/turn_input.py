@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 
+from audit.compiled import Question, slot
 from conversations.models import (
     Agent,
     AgentMode,
@@ -24,7 +25,6 @@ from conversations.models import (
 from pipeline.controls import blocklist, switchboard
 from pipeline.engine import bursts
 from pipeline.engine.bursts import WaitingEvent
-from pipeline.engine.compiled import Question, slot
 from pipeline.models import Outcome, ProcessedEvent, Turn
 from pipeline.phases.state import AgentConfig, InboundMessage, OpenSession, OutagePolicy, TurnInput
 from pipeline.policies import risk

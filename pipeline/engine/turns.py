@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from audit.compiled import Change, any_of, insert, slot
 from conversations.live import announce, conversation_topic
 from conversations.models import Owner
 from pipeline.controls import switchboard
@@ -24,6 +25,13 @@ from pipeline.policies.errors import Code, StaleError
 from pipeline.policies.switches import PAUSED_S, Capability, Subject, SwitchAction, strictest
 
 MAX_ABSORPTIONS = 3
+
+
+TAKE = Change(
+    lambda: ProcessedEvent.objects.filter(pk__in=any_of("event_ids")),
+    status=EventStatus.PROCESSING,
+    turn_id=slot("turn_id"),
+)
 
 
 @transaction.atomic
@@ -104,7 +112,7 @@ def _start_over(
 
 
 def _open(events: list[WaitingEvent], policy_version: int, claim: Claim, now: datetime) -> Turn:
-    turn = Turn.objects.create(
+    turn = Turn(
         id=uuid.uuid4(),
         conversation_id=claim.conversation_id,
         request_id=events[-1].request_id,
@@ -114,14 +122,13 @@ def _open(events: list[WaitingEvent], policy_version: int, claim: Claim, now: da
         attempts=1,
         started_at=now,
     )
+    insert([turn])
     _take(events, turn.pk)
     return turn
 
 
 def _take(events: Sequence[WaitingEvent], turn_id: UUID) -> None:
-    ProcessedEvent.objects.filter(pk__in=[event.id for event in events]).update(
-        status=EventStatus.PROCESSING, turn_id=turn_id
-    )
+    TAKE.make(event_ids=[event.id for event in events], turn_id=turn_id)
 
 
 def _resume(turn: Turn, claim: Claim) -> Turn:

@@ -1,16 +1,17 @@
 """What every turn asks and writes, compiled once: saying it in SQL takes Django longer than PostgreSQL takes to do it.
 
-What such a statement says is still said in Django's terms; that is read when it is used for the first time.
+What such a statement says is still said in Django's terms; that is read when it is used for the first time. It lies in
+the lowest app, since all others use it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import QuerySet
+from django.db.models import AutoField, Field, Model, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import UpdateQuery
 
@@ -28,6 +29,11 @@ class _Slot:
 def slot(name: str, sql: str = "%s") -> RawSQL:
     """Where each use puts the value that it brings under this name; `sql` says what to make of it."""
     return RawSQL(sql, [_Slot(name)])  # noqa: S611 what callers give is a constant of the program
+
+
+def any_of(name: str) -> RawSQL:
+    """For `__in`: each use brings a list of ids."""
+    return slot(name, "SELECT unnest(%s::bigint[])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,36 @@ class Change:
         query: Any = self._build().query.chain(UpdateQuery)
         query.add_update_values(self._values)
         return _compiled(query)
+
+
+def insert(rows: Sequence[Model]) -> None:
+    """New rows of one model, in order, in one statement of the caller's transaction. Keys that the database makes are
+    not read back."""
+    if not rows:
+        return
+    shape = _shape(type(rows[0]))
+    values = [shape.value(field, row) for row in rows for field in shape.fields]
+    with connection.cursor() as cursor:
+        cursor.execute(shape.head + ", ".join([shape.placeholders] * len(rows)), values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    fields: Sequence[Field[Any, Any]]
+    head: str
+    placeholders: str
+
+    def value(self, field: Field[Any, Any], row: Model) -> Any:
+        return field.get_db_prep_save(field.pre_save(row, add=True), connection)
+
+
+@cache
+def _shape(model: type[Model]) -> _Shape:
+    fields = [field for field in model._meta.local_concrete_fields if not isinstance(field, AutoField)]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    head = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608 names of the program's own
+    return _Shape(fields, head, f"({', '.join(['%s'] * len(fields))})")
 
 
 def _compiled(query: Any) -> _Statement:
