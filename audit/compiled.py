@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import AutoField, Field, Model, QuerySet
+from django.db.models import AutoField, F, Field, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
+from django.db.models.lookups import Lookup
+from django.db.models.query import get_related_populators
 from django.db.models.sql import UpdateQuery
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row", bound="DataclassInstance")
+Kept = TypeVar("Kept", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,26 @@ class _Slot:
     name: str
 
 
-def slot(name: str, sql: str = "%s") -> RawSQL:
-    """Where each use puts the value that it brings under this name; `sql` says what to make of it."""
-    return RawSQL(sql, [_Slot(name)])  # noqa: S611 what callers give is a constant of the program
+def slot(name: str) -> RawSQL:
+    """Where each use puts the value that it brings under this name."""
+    return RawSQL("%s", [_Slot(name)])
 
 
-def any_of(name: str) -> RawSQL:
-    """For `__in`: each use brings a list of ids."""
-    return slot(name, "SELECT unnest(%s::bigint[])")
+class _AnyOf(Lookup[Any]):
+    """`= ANY(array)`: unlike IN with a subquery, an index serves it also beside an OR."""
+
+    lookup_name = "any_of"
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        left, left_parameters = self.process_lhs(compiler, connection)
+        right, right_parameters = self.process_rhs(compiler, connection)
+        return f"{left} = ANY({right})", (*left_parameters, *right_parameters)
+
+
+def any_of(field: str, name: str, column_type: str = "bigint") -> Q:
+    """That the field is one of those in the list which each use brings under this name."""
+    array = RawSQL(f"%s::{column_type}[]", [_Slot(name)])  # noqa: S611 a constant of the program
+    return Q(_AnyOf(F(field), array))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +87,58 @@ class Question(Generic[Row]):
 
     @cached_property
     def _converters(self) -> Any:
+        return _converters(self._statement.compiler)
+
+
+class Records(Generic[Kept]):
+    """Its rows are `build`'s models, with what it selects and annotates beside them."""
+
+    def __init__(self, build: Callable[[], QuerySet[Kept]]) -> None:
+        self._build = build
+
+    def ask(self, **values: Any) -> list[Any]:
+        """In the caller's transaction, if any."""
+        with connection.cursor() as cursor:
+            self._statement.execute(cursor, values)
+            rows = cursor.fetchall()
+        return [
+            self._record(row) for row in self._statement.compiler.apply_converters(rows, self._converters)
+        ]
+
+    def _record(self, row: Sequence[Any]) -> Any:
+        """As `django.db.models.query.ModelIterable` makes it."""
         compiler = self._statement.compiler
-        selected = [expression for expression, _, _ in compiler.select[: compiler.col_count]]
-        return compiler.get_converters(selected)
+        start, end = self._span
+        record = compiler.klass_info["model"].from_db(connection.alias, self._attributes, row[start:end])
+        for populator in self._populators:
+            populator.populate(row, record)
+        for name, position in compiler.annotation_col_map.items():
+            setattr(record, name, row[position])
+        return record
+
+    @cached_property
+    def _statement(self) -> _Statement:
+        return _compiled(self._build().query)
+
+    @cached_property
+    def _converters(self) -> Any:
+        return _converters(self._statement.compiler)
+
+    @cached_property
+    def _span(self) -> tuple[int, int]:
+        selected = self._statement.compiler.klass_info["select_fields"]
+        return selected[0], selected[-1] + 1
+
+    @cached_property
+    def _attributes(self) -> list[str]:
+        start, end = self._span
+        return [expression.target.attname for expression, _, _ in self._statement.compiler.select[start:end]]
+
+    @cached_property
+    def _populators(self) -> Any:
+        compiler = self._statement.compiler
+        populators: Any = get_related_populators
+        return populators(compiler.klass_info, compiler.select, connection.alias)
 
 
 class Change:
@@ -131,3 +195,7 @@ def _compiled(query: Any) -> _Statement:
     compiler = query.get_compiler(connection.alias)
     sql, parameters = compiler.as_sql()
     return _Statement(compiler, sql, parameters)
+
+
+def _converters(compiler: Any) -> Any:
+    return compiler.get_converters([expression for expression, _, _ in compiler.select[: compiler.col_count]])

@@ -1,17 +1,31 @@
 """Writes about who talks to us."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
+from django.db.models import F
+
+from audit.compiled import Question, any_of, slot
 from conversations.models import Channel, Contact, Conversation
 
 
-class _Known(NamedTuple):
-    contact_id: int
+@dataclass(frozen=True, slots=True)
+class _Known:
+    id: int
     address: str
     name: str
     conversation_id: int | None
+
+
+KNOWN = Question(
+    _Known,
+    lambda: (
+        Contact.objects.filter(any_of("address", "addresses", "text"), channel_id=slot("channel_id"))
+        .annotate(conversation_id=F("conversation__id"))
+        .order_by()
+    ),
+)
 
 
 def open_conversations(*, channel: Channel, names: Mapping[str, str], now: datetime) -> dict[str, int]:
@@ -32,14 +46,13 @@ def open_conversations(*, channel: Channel, names: Mapping[str, str], now: datet
 
 
 def _known(channel: Channel, addresses: Collection[str]) -> list[_Known]:
-    contacts = Contact.objects.filter(channel=channel, address__in=addresses).order_by()
-    return [_Known(*who) for who in contacts.values_list("id", "address", "name", "conversation__id")]
+    return KNOWN.ask(channel_id=channel.pk, addresses=list(addresses))
 
 
 def _rename(known: Collection[_Known], names: Mapping[str, str]) -> None:
     renamed = [who for who in known if names[who.address] not in ("", who.name)]
     if renamed:
-        contacts = [Contact(id=who.contact_id, name=names[who.address]) for who in renamed]
+        contacts = [Contact(id=who.id, name=names[who.address]) for who in renamed]
         Contact.objects.bulk_update(contacts, ["name"])
 
 

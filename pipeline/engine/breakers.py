@@ -40,7 +40,8 @@ REST_S = 30.0
 PROBE = timedelta(seconds=60)
 """How long the probe may take before another call may try: longer than any attempt."""
 FRESH_S = 0.5
-"""How long a process trusts what it last read of a breaker that was closed and had no failures."""
+"""How long a process trusts what it last read of a breaker that was closed and had no failures, before one of its
+calls asks again; the others trust it until that one has its answer, at most as long again."""
 
 STATES: dict[str, BreakerState] = {
     CLOSED: BreakerState.CLOSED,
@@ -103,10 +104,17 @@ class _Repository(AsyncAbstractRepository):
     async def get(self, name: str) -> Context | None:
         if self._healthy_until.get(name, 0.0) > time.monotonic():
             return Context(name, THRESHOLD, REST_S)
+        if name in self._healthy_until:
+            self._trust(name)  # one asks; the others go by what was true a moment ago until it knows better
         context = await in_database(_read, name, now=timezone.now())
         if context is not None and context.state == CLOSED and not context.failure_count:
-            self._healthy_until[name] = time.monotonic() + FRESH_S
+            self._trust(name)
+        else:
+            self._healthy_until.pop(name, None)
         return context
+
+    def _trust(self, name: str) -> None:
+        self._healthy_until[name] = time.monotonic() + FRESH_S
 
     async def register(self, context: Context) -> None:
         await in_database(_register, context)

@@ -24,6 +24,12 @@ SHARED_QUEUE = "zupa"
 WAIT_S = 1.0
 """How long a dequeue listens before it lets the pusher look whether it has to stop."""
 
+ENQUEUE = """
+WITH queued AS (
+    INSERT INTO pipeline_queuedtask (queue, coalesce_key, payload, created_at) VALUES (%s, %s, %s, now()) RETURNING id
+)
+SELECT id, pg_notify(%s, '') FROM queued
+"""
 DEQUEUE = """
 WITH head AS (
     SELECT id, coalesce_key FROM pipeline_queuedtask
@@ -48,10 +54,9 @@ class PostgresBroker(Broker):  # type: ignore[misc]
         self._listener: psycopg.Connection[Any] | None = None
 
     def enqueue(self, task: str) -> int:
-        queued = QueuedTask.objects.create(queue=self.list_key, coalesce_key=self._coalesce_key, payload=task)
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [QUEUE_CHANNEL])
-        return queued.pk
+            cursor.execute(ENQUEUE, [self.list_key, self._coalesce_key, task, QUEUE_CHANNEL])
+            return int(cursor.fetchone()[0])
 
     def dequeue(self) -> list[tuple[int, str]] | None:
         """The next task, or None after `WAIT_S` of silence. A database that is away is waited for, not an error."""

@@ -47,7 +47,7 @@ FINISH = Change(
     completion_tokens=slot("completion_tokens"),
 )
 END = Change(
-    lambda: ProcessedEvent.objects.filter(pk__in=any_of("event_ids")),
+    lambda: ProcessedEvent.objects.filter(any_of("pk", "event_ids")),
     status=EventStatus.DONE,
     outcome=slot("outcome"),
     outcome_code=slot("outcome_code"),

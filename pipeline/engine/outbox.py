@@ -29,7 +29,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from audit.compiled import Change, Question, slot
+from audit.compiled import Change, Question, any_of, slot
 from audit.operations import Fact, record
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
@@ -156,8 +156,8 @@ OPEN_MESSAGES = Question(OpenMessage, _open_messages_told)
 
 def _markable() -> QuerySet[Any]:
     """Unless a status settled it just now, or a switch came that the sender does not know."""
-    known = slot("known_switches", "SELECT unnest(%s::bigint[])")
-    news = Switch.objects.filter(switchboard.COUNTS, capability=Capability.OUTBOUND).exclude(pk__in=known)
+    known = any_of("pk", "known_switches")
+    news = Switch.objects.filter(switchboard.COUNTS, ~known, capability=Capability.OUTBOUND)
     return Message.objects.filter(~Exists(news), pk=slot("message_id"), delivery=slot("delivery"))
 
 

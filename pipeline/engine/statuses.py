@@ -9,9 +9,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from audit.compiled import Records, any_of, slot
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import DELIVERY_RANK, Channel, Delivery, Direction, Message
@@ -70,19 +71,27 @@ def _pause_refused(messages: Iterable[Message]) -> None:
         channels.pause(channel_id=channel_id, reason=reason, now=timezone.now())
 
 
-def _reported_messages(channel: Channel, updates: Sequence[StatusUpdate]) -> list[Message]:
+def _reported() -> QuerySet[Message]:
     """Locked in id order. That `provider_id` is not empty is said again for the partial index."""
-    references = {update.client_reference for update in updates if update.client_reference}
-    provider_ids = {update.provider_id for update in updates}
-    return list(
+    by_provider_id = any_of("provider_id", "provider_ids", "text") & ~Q(provider_id="")
+    return (
         Message.objects.select_for_update(no_key=True)
         .filter(
-            Q(idempotency_key__in=references) | (Q(provider_id__in=provider_ids) & ~Q(provider_id="")),
-            channel=channel,
+            any_of("idempotency_key", "references", "uuid") | by_provider_id,
+            channel_id=slot("channel_id"),
             direction=Direction.OUT,
         )
         .order_by("id")
     )
+
+
+REPORTED = Records(_reported)
+
+
+def _reported_messages(channel: Channel, updates: Sequence[StatusUpdate]) -> list[Message]:
+    references = {update.client_reference for update in updates if update.client_reference}
+    provider_ids = {update.provider_id for update in updates}
+    return REPORTED.ask(channel_id=channel.pk, references=list(references), provider_ids=list(provider_ids))
 
 
 def _move_up(message: Message, update: StatusUpdate) -> bool:

@@ -28,7 +28,7 @@ MAX_ABSORPTIONS = 3
 
 
 TAKE = Change(
-    lambda: ProcessedEvent.objects.filter(pk__in=any_of("event_ids")),
+    lambda: ProcessedEvent.objects.filter(any_of("pk", "event_ids")),
     status=EventStatus.PROCESSING,
     turn_id=slot("turn_id"),
 )

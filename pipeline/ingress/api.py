@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 
+from audit.compiled import Records, slot
 from audit.middleware import request_id_of
 from conversations.models import Channel, ChannelKind
 from pipeline.controls import switchboard
@@ -82,11 +83,18 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
+CHANNEL = Records(
+    lambda: (
+        Channel.objects.filter(kind=slot("kind"), slug=slot("slug"), is_active=True)
+        .annotate(is_switched=switchboard.any_in_force())
+        .select_related("tenant", "agent")
+    )
+)
+
+
 def _channel(kind: ChannelKind, slug: str) -> Any:
     """With `is_switched`: whether any switch is in force."""
-    active = Channel.objects.filter(kind=kind, slug=slug, is_active=True)
-    active = active.annotate(is_switched=switchboard.any_in_force())
-    channel = active.select_related("tenant", "agent").first()
-    if channel is None:
+    found = CHANNEL.ask(kind=kind, slug=slug)
+    if not found:
         raise UnknownChannelError(f"There is no active {kind} channel {slug!r}.")
-    return channel
+    return found[0]

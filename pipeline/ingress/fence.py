@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from audit.compiled import Question, any_of, slot
 from audit.operations import Fact, record_all
 from conversations.models import Channel
 from pipeline.models import EventStatus, Outcome, ProcessedEvent
@@ -64,10 +65,22 @@ def by_key(events: Sequence[InboundEvent]) -> dict[str, Copies]:
     return {key: Copies.of(same) for key, same in copies.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    dedupe_key: str
+
+
+KNOWN = Question(
+    KnownEvent,
+    lambda: ProcessedEvent.objects.filter(
+        any_of("dedupe_key", "dedupe_keys", "text"), channel_id=slot("channel_id")
+    ).order_by(),
+)
+
+
 def unseen(channel: Channel, copies: Mapping[str, Copies]) -> list[InboundEvent]:
     """Those that are not on the ledger yet, as far as is known before `insert` makes sure."""
-    known = ProcessedEvent.objects.filter(channel=channel, dedupe_key__in=copies)
-    seen = set(known.values_list("dedupe_key", flat=True))
+    seen = {known.dedupe_key for known in KNOWN.ask(channel_id=channel.pk, dedupe_keys=list(copies))}
     return [same.first for key, same in copies.items() if key not in seen]
 
 
