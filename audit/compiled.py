@@ -10,7 +10,6 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from django.db.models import AutoField, F, Field, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Lookup
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound="DataclassInstance")
 Kept = TypeVar("Kept", bound=Model)
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,28 @@ def any_of(field: str, name: str, column_type: str = "bigint") -> Q:
     return Q(_AnyOf(F(field), array))
 
 
+def ask(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+    """The rows that a statement of the program's own finds, in the caller's transaction if any."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+def run(sql: str, parameters: Parameters = ()) -> int:
+    """As `ask`; the number of rows it found or changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.rowcount)
+
+
 @dataclass(frozen=True, slots=True)
 class _Statement:
     compiler: Any
     sql: str
     parameters: Sequence[Any]
 
-    def execute(self, cursor: CursorWrapper, values: Mapping[str, Any]) -> None:
-        filled = [values[each.name] if isinstance(each, _Slot) else each for each in self.parameters]
-        cursor.execute(self.sql, filled)
+    def filled(self, values: Mapping[str, Any]) -> list[Any]:
+        return [values[each.name] if isinstance(each, _Slot) else each for each in self.parameters]
 
 
 class Question(Generic[Row]):
@@ -71,9 +84,8 @@ class Question(Generic[Row]):
 
     def ask(self, **values: Any) -> list[Row]:
         """In the caller's transaction, if any."""
-        with connection.cursor() as cursor:
-            self._statement.execute(cursor, values)
-            rows = cursor.fetchall()
+        statement = self._statement
+        rows = ask(statement.sql, statement.filled(values))
         found = self._statement.compiler.apply_converters(rows, self._converters)
         return [self._row(**dict(zip(self._names, row, strict=True))) for row in found]
 
@@ -98,9 +110,8 @@ class Records(Generic[Kept]):
 
     def ask(self, **values: Any) -> list[Any]:
         """In the caller's transaction, if any."""
-        with connection.cursor() as cursor:
-            self._statement.execute(cursor, values)
-            rows = cursor.fetchall()
+        statement = self._statement
+        rows = ask(statement.sql, statement.filled(values))
         return [
             self._record(row) for row in self._statement.compiler.apply_converters(rows, self._converters)
         ]
@@ -150,9 +161,7 @@ class Change:
 
     def make(self, **values: Any) -> int:
         """In the caller's transaction, if any. The number of rows changed."""
-        with connection.cursor() as cursor:
-            self._statement.execute(cursor, values)
-            return int(cursor.rowcount)
+        return run(self._statement.sql, self._statement.filled(values))
 
     @cached_property
     def _statement(self) -> _Statement:
@@ -168,8 +177,7 @@ def insert(rows: Sequence[Model]) -> None:
         return
     shape = _shape(type(rows[0]))
     values = [shape.value(field, row) for row in rows for field in shape.fields]
-    with connection.cursor() as cursor:
-        cursor.execute(shape.head + ", ".join([shape.placeholders] * len(rows)), values)
+    run(shape.head + ", ".join([shape.placeholders] * len(rows)), values)
 
 
 @dataclass(frozen=True, slots=True)

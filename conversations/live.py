@@ -11,7 +11,9 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
+
+from audit.compiled import run
 
 NOTIFY_CHANNEL = "zupa_live"
 DASHBOARD = "dashboard"
@@ -33,10 +35,7 @@ def announce(*topics: str) -> None:
     if settings.ZUPA.redis_url:
         transaction.on_commit(partial(_send_through_layer, topics))
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic", [NOTIFY_CHANNEL, list(topics)]
-        )
+    run("SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic", [NOTIFY_CHANNEL, list(topics)])
 
 
 def _send_through_layer(topics: tuple[str, ...]) -> None:

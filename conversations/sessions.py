@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
-from audit.compiled import Change, slot
+from audit.compiled import Change, ask, slot
 from audit.models import ActorKind
 from audit.operations import Fact, record
 from conversations.live import announce, conversation_topic
@@ -54,9 +54,8 @@ def use(
     }
     if session_id is not None and USE_AGAIN.make(session_id=session_id, **counted):
         return session_id
-    with connection.cursor() as cursor:
-        cursor.execute(USE, {**counted, "summary_status": SummaryStatus.NONE})
-        return int(cursor.fetchone()[0])
+    ((used_id,),) = ask(USE, {**counted, "summary_status": SummaryStatus.NONE})
+    return int(used_id)
 
 
 def join(*, conversation_id: int, now: datetime) -> Session:

@@ -9,12 +9,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from pipeline.controls.switchboard import Switchboard
-from pipeline.engine import holds, turns, waiting
-from pipeline.engine.commit import commit
+from pipeline.engine import holds, outbox, turns, waiting
+from pipeline.engine.commit import commit_and_mark
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
 from pipeline.engine.journal import StepJournal
+from pipeline.engine.mailbox import Claim
 from pipeline.engine.outbox import Senders
 from pipeline.engine.toolbox import Toolbox
 from pipeline.phases.state import TurnInput, TurnState
@@ -26,14 +27,20 @@ from pipeline.transports.registry import make_senders
 logger = structlog.get_logger("pipeline")
 
 
+@dataclass(slots=True)
 class TurnStore:
-    """The `Store` port."""
+    """The `Store` port of one flight; `step`: what is to be done about the replies, once they are committed."""
+
+    claim: Claim
+    senders: Senders
+    step: outbox.Step = None
 
     async def commit(self, state: TurnState) -> int | None:
         passing(FaultPoint.COMMIT_BEFORE)
-        session_id = await in_database(commit, state, now=timezone.now())
+        committed = await in_database(commit_and_mark, state, self.claim, self.senders, now=timezone.now())
         passing(FaultPoint.COMMITTED)
-        return session_id
+        self.step = committed.step
+        return committed.session_id
 
     async def absorb(self, turn: TurnInput) -> TurnInput | None:
         return await in_database(turns.absorb, turn)
@@ -64,13 +71,16 @@ class World:
     senders: Senders
     gate: Gate
 
-    def ports(self, journal: StepJournal) -> Ports:
+    def store(self, claim: Claim) -> TurnStore:
+        return TurnStore(claim, self.senders)
+
+    def ports(self, journal: StepJournal, store: TurnStore) -> Ports:
         """For one turn."""
         return Ports(
             model=self.model,
             tools=self.tools,
             journal=journal,
-            store=TurnStore(),
+            store=store,
             telemetry=LogTelemetry(),
             controls=Switchboard(),
         )

@@ -9,10 +9,10 @@ from typing import Any
 
 import psycopg
 import structlog
-from django.db import connection
 from django_q.brokers import Broker
 from django_q.tasks import async_task
 
+from audit.compiled import ask
 from pipeline.engine.listening import listener_parameters
 from pipeline.engine.workers import cluster_name
 from pipeline.models import QueuedTask
@@ -54,9 +54,8 @@ class PostgresBroker(Broker):  # type: ignore[misc]
         self._listener: psycopg.Connection[Any] | None = None
 
     def enqueue(self, task: str) -> int:
-        with connection.cursor() as cursor:
-            cursor.execute(ENQUEUE, [self.list_key, self._coalesce_key, task, QUEUE_CHANNEL])
-            return int(cursor.fetchone()[0])
+        ((task_id, _),) = ask(ENQUEUE, [self.list_key, self._coalesce_key, task, QUEUE_CHANNEL])
+        return int(task_id)
 
     def dequeue(self) -> list[tuple[int, str]] | None:
         """The next task, or None after `WAIT_S` of silence. A database that is away is waited for, not an error."""

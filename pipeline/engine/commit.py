@@ -21,8 +21,10 @@ from conversations.models import (
     Message,
 )
 from pipeline.desk import Kind, Request, desk, said
-from pipeline.engine import evidence, mailbox
+from pipeline.engine import evidence, mailbox, outbox
 from pipeline.engine.faults import FaultPoint, passing
+from pipeline.engine.mailbox import Claim
+from pipeline.engine.outbox import Senders
 from pipeline.models import EventStatus, Outcome, ProcessedEvent, Step, StepStatus, Turn, TurnStatus
 from pipeline.phases import state as phases
 from pipeline.phases.state import Decision, InboundMessage, PhaseRecord, TurnState
@@ -56,6 +58,21 @@ END = Change(
 SPOKEN_IN = Change(
     lambda: Conversation.objects.filter(pk=slot("conversation_id")), last_message_at=slot("now")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """`session_id` is None where the turn was committed before; `step`: what is to be done about its replies."""
+
+    session_id: int | None
+    step: outbox.Step
+
+
+@transaction.atomic
+def commit_and_mark(state: TurnState, claim: Claim, senders: Senders, *, now: datetime) -> Committed:
+    """`commit`, and the first of the replies marked `sending` in the same transaction: it holds all that this needs."""
+    session_id = commit(state, now=now)
+    return Committed(session_id, outbox.mark_next(claim, senders, state.input.owner_epoch, now=now))
 
 
 @transaction.atomic

@@ -37,7 +37,7 @@ from pipeline.engine.runner import MAX_ATTEMPTS, Postponed, run_turn
 from pipeline.models import Turn, WorkerKind
 from pipeline.phases.state import TurnInput
 from pipeline.policies.errors import StaleError
-from pipeline.wiring import World, open_world
+from pipeline.wiring import TurnStore, World, open_world
 
 logger = structlog.get_logger(__name__)
 
@@ -47,6 +47,10 @@ TICK_S = 1.0
 BUSY_TICK_S = 0.25
 """How often an executor with flights asks for what came due without news: the end of a burst, or of a pause."""
 SHORTEST_WAIT_S = 0.05
+CLAIM_PAUSE_S = 0.005
+"""How long an executor waits between two claims, for each flight it has: all executors hear of the same news, so the
+least busy comes first, and what comes meanwhile is claimed together."""
+LONGEST_CLAIM_PAUSE_S = 0.05
 CLAIM_BATCH = 20
 HEARTBEAT_S = 5.0
 ERROR_PAUSE_S = 2.0
@@ -181,6 +185,7 @@ class Executor:
             self._news.clear()
             if await self._claim(world) or self._flights:
                 quiet_since = time.monotonic()
+                await asyncio.sleep(min(CLAIM_PAUSE_S * len(self._flights), LONGEST_CLAIM_PAUSE_S))
                 await self._wait_for_news(BUSY_TICK_S)
                 continue
             next_due_in_s = await self._next_due_in_s()
@@ -241,37 +246,41 @@ class Executor:
     async def _work_through(self, claim: Claim, world: World) -> Rest:
         """Send, answer once, send; then the slot goes to whoever's turn it is, however much waits here.
 
-        What was queued before `begin` cleared the due time is seen by the last look into the outbox; what is queued
-        after it makes the mailbox due again.
+        What was queued before `begin` cleared the due time is seen by the look into the outbox that comes after it, for
+        a turn at its commit; what is queued later makes the mailbox due again.
         """
         if claim.has_outbox:
             await outbox.deliver(claim, world.senders, world.gate)
         if self._stopping:
             return Rest(due_in_s=0.0)
         turn = await in_database(turns.begin, claim, now=timezone.now())
-        if turn is not None and (postponed := await self._take_turn(turn, world)):
+        if turn is None:
+            wait = await outbox.deliver(claim, world.senders, world.gate)
+            return Rest(due_in_s=wait.seconds if wait else None)
+        store = world.store(claim)
+        if postponed := await self._take_turn(turn, world, store):
             return Rest(due_in_s=postponed.seconds)
-        wait = await outbox.deliver(claim, world.senders, world.gate)
-        if turn is not None and turn.leaves_waiting:
+        wait = await outbox.go_on(claim, store.step, world.senders, world.gate)
+        if turn.leaves_waiting:
             return Rest(due_in_s=0.0)
         return Rest(due_in_s=wait.seconds if wait else None)
 
-    async def _take_turn(self, turn: TurnInput, world: World) -> Postponed | None:
+    async def _take_turn(self, turn: TurnInput, world: World, store: TurnStore) -> Postponed | None:
         """One last attempt at a time: of the turns that were in flight when their workers died, one is to blame.
 
         While another is tried, this one waits without its slot; its attempt counts once it begins.
         """
         if turn.attempt < MAX_ATTEMPTS:
-            return await self._run_turn(turn, world)
+            return await self._run_turn(turn, world, store)
         if self._last_attempt.locked():
             return Postponed(LAST_ATTEMPT_PAUSE_S)
         async with self._last_attempt:
             await in_database(turns.begin_last_attempt, turn)
-            return await self._run_turn(turn, world)
+            return await self._run_turn(turn, world, store)
 
-    async def _run_turn(self, turn: TurnInput, world: World) -> Postponed | None:
+    async def _run_turn(self, turn: TurnInput, world: World, store: TurnStore) -> Postponed | None:
         passing(FaultPoint.TURN_BEGUN)
-        ports = world.ports(await StepJournal.open(turn, world.gate))
+        ports = world.ports(await StepJournal.open(turn, world.gate), store)
         return await run_turn(turn, ports, _show_phase)
 
     async def _land(self) -> None:

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID, uuid5
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from audit.compiled import run
 from conversations.live import announce, conversation_topic
 from pipeline.agents import threads
 from pipeline.cleaning import storable
@@ -211,24 +212,23 @@ def _write_started(turn: TurnInput, effect: Effect, idempotency_key: UUID, now: 
 
 def _write_ending(turn: TurnInput, effect: Effect, idempotency_key: UUID, ending: Ending) -> None:
     """One statement and no transaction around it: the most frequent write of a turn."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            WRITE_ENDING,
-            {
-                **_described(effect, idempotency_key),
-                "turn_id": turn.turn_id,
-                "key": effect.key,
-                "request": json.dumps(storable(effect.request)),
-                "status": ending.status,
-                "started_at": ending.started_at,
-                "finished_at": ending.finished_at,
-                "attempts": ending.attempts,
-                "decisions": json.dumps(ending.decisions),
-                "response": None if ending.response is None else json.dumps(ending.response),
-                "error_code": ending.error.code if ending.error else "",
-                "error_detail": storable(ending.error.detail) if ending.error else "",
-            },
-        )
+    run(
+        WRITE_ENDING,
+        {
+            **_described(effect, idempotency_key),
+            "turn_id": turn.turn_id,
+            "key": effect.key,
+            "request": json.dumps(storable(effect.request)),
+            "status": ending.status,
+            "started_at": ending.started_at,
+            "finished_at": ending.finished_at,
+            "attempts": ending.attempts,
+            "decisions": json.dumps(ending.decisions),
+            "response": None if ending.response is None else json.dumps(ending.response),
+            "error_code": ending.error.code if ending.error else "",
+            "error_detail": storable(ending.error.detail) if ending.error else "",
+        },
+    )
 
 
 WRITE_ENDING = """

@@ -7,8 +7,7 @@ worker writes is conditional on the epoch it claimed under: a worker that lost i
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from django.db import connection
-
+from audit.compiled import ask, run
 from conversations.models import MAX_BURST_S
 from pipeline.policies.errors import Code, StaleError
 
@@ -33,16 +32,15 @@ def wake(conversation_ids: Collection[int], *, burst_window_s: float = 0.0) -> N
     With a burst window, due once nothing more came for that long, but at most `MAX_BURST_S` after the first message.
     The lock also puts events of one conversation that arrive at once into one order.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            WAKE,
-            {
-                "ids": sorted(conversation_ids),
-                "window_s": burst_window_s,
-                "max_s": MAX_BURST_S,
-                "channel": WAKE_CHANNEL,
-            },
-        )
+    run(
+        WAKE,
+        {
+            "ids": sorted(conversation_ids),
+            "window_s": burst_window_s,
+            "max_s": MAX_BURST_S,
+            "channel": WAKE_CHANNEL,
+        },
+    )
 
 
 WAKE = """
@@ -67,9 +65,8 @@ def claim(*, owner: str, limit: int) -> list[Claim]:
     Tenants take turns: first the longest due of each, beginning with who has the fewest in flight, then the second
     of each. None gets more than its `max_in_flight`.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"owner": owner, "lease_s": LEASE_S, "limit": limit})
-        return [Claim(conversation_id, owner, *rest) for conversation_id, *rest in cursor.fetchall()]
+    leased = ask(CLAIM, {"owner": owner, "lease_s": LEASE_S, "limit": limit})
+    return [Claim(conversation_id, owner, *rest) for conversation_id, *rest in leased]
 
 
 CLAIM = """
@@ -102,53 +99,49 @@ RETURNING mailbox.conversation_id, mailbox.lease_epoch, EXISTS (
 
 def next_due_in_s() -> float | None:
     """Seconds until the next mailbox that nobody works on is due, negative if it is; None if there is none."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXTRACT(EPOCH FROM min(due_at) - now())::float FROM pipeline_mailbox"
-            " WHERE due_at IS NOT NULL AND lease_owner = ''"
-        )
-        (seconds,) = cursor.fetchone()
-        return None if seconds is None else float(seconds)
+    ((seconds,),) = ask(
+        "SELECT EXTRACT(EPOCH FROM min(due_at) - now())::float FROM pipeline_mailbox"
+        " WHERE due_at IS NOT NULL AND lease_owner = ''"
+    )
+    return None if seconds is None else float(seconds)
 
 
 def clear_due(conversation_id: int, lease_epoch: int) -> None:
     """Say that the waiting events are about to be read. Raises `StaleError` when the lease is lost."""
-    with connection.cursor() as cursor:
-        cursor.execute(
+    if (
+        run(
             "UPDATE pipeline_mailbox SET due_at = NULL, burst_since = NULL"
             " WHERE conversation_id = %s AND lease_epoch = %s",
             [conversation_id, lease_epoch],
         )
-        if cursor.rowcount != 1:
-            raise _lease_lost(conversation_id)
+        != 1
+    ):
+        raise _lease_lost(conversation_id)
 
 
 def look_again(conversation_id: int, *, in_s: float) -> None:
     """Make it due after that long. Under the lock of `clear_due`, so that whoever wakes it meanwhile comes after."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE pipeline_mailbox SET due_at = now() + make_interval(secs => %s) WHERE conversation_id = %s",
-            [in_s, conversation_id],
-        )
+    run(
+        "UPDATE pipeline_mailbox SET due_at = now() + make_interval(secs => %s) WHERE conversation_id = %s",
+        [in_s, conversation_id],
+    )
 
 
 def hold(conversation_id: int, lease_epoch: int) -> None:
     """Keep the lease from ending before the caller's transaction does. Raises `StaleError` when it is lost."""
-    with connection.cursor() as cursor:
-        cursor.execute(
+    if (
+        run(
             "SELECT FROM pipeline_mailbox WHERE conversation_id = %s AND lease_epoch = %s FOR SHARE",
             [conversation_id, lease_epoch],
         )
-        if cursor.rowcount != 1:
-            raise _lease_lost(conversation_id)
+        != 1
+    ):
+        raise _lease_lost(conversation_id)
 
 
 def lock(conversation_id: int) -> None:
     """Keep workers and ingress from changing it before the caller's transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT FROM pipeline_mailbox WHERE conversation_id = %s FOR UPDATE", [conversation_id]
-        )
+    run("SELECT FROM pipeline_mailbox WHERE conversation_id = %s FOR UPDATE", [conversation_id])
 
 
 def hold_with_owner(conversation_id: int, lease_epoch: int) -> int:
@@ -156,12 +149,10 @@ def hold_with_owner(conversation_id: int, lease_epoch: int) -> int:
 
     Locks the conversation, then its mailbox: the order that commit point, sends and takeover keep.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(HOLD_WITH_OWNER, [conversation_id, lease_epoch])
-        found = cursor.fetchone()
-    if found is None:
+    held = ask(HOLD_WITH_OWNER, [conversation_id, lease_epoch])
+    if not held:
         raise _lease_lost(conversation_id)
-    return int(found[0])
+    return int(held[0][0])
 
 
 def hold_for_owner(conversation_id: int, lease_epoch: int, owner_epoch: int) -> None:
@@ -180,51 +171,46 @@ FOR NO KEY UPDATE OF conversation FOR SHARE OF mailbox
 
 def release(claim: Claim, *, due_in_s: float | None) -> None:
     """Give the lease back; due again in `due_in_s`, or at once if something came in. A lost lease is no error."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE pipeline_mailbox
-            SET lease_owner = '', lease_expires_at = NULL,
-                due_at = LEAST(due_at, now() + make_interval(secs => %s::float))
-            WHERE conversation_id = %s AND lease_epoch = %s
-            """,
-            [due_in_s, claim.conversation_id, claim.lease_epoch],
-        )
+    run(
+        """
+        UPDATE pipeline_mailbox
+        SET lease_owner = '', lease_expires_at = NULL,
+            due_at = LEAST(due_at, now() + make_interval(secs => %s::float))
+        WHERE conversation_id = %s AND lease_epoch = %s
+        """,
+        [due_in_s, claim.conversation_id, claim.lease_epoch],
+    )
 
 
 def renew(owner: str, conversation_ids: Sequence[int]) -> set[int]:
     """Extend these leases of `owner`; those it still holds. One it has forgotten about is left to run out."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE pipeline_mailbox SET lease_expires_at = now() + make_interval(secs => %s)
-            WHERE lease_owner = %s AND conversation_id = ANY(%s) RETURNING conversation_id
-            """,
-            [LEASE_S, owner, list(conversation_ids)],
-        )
-        return {row[0] for row in cursor.fetchall()}
+    renewed = ask(
+        """
+        UPDATE pipeline_mailbox SET lease_expires_at = now() + make_interval(secs => %s)
+        WHERE lease_owner = %s AND conversation_id = ANY(%s) RETURNING conversation_id
+        """,
+        [LEASE_S, owner, list(conversation_ids)],
+    )
+    return {conversation_id for (conversation_id,) in renewed}
 
 
 def expire_leases(*, dead_owners: Sequence[str] = ()) -> int:
     """Make due what was leased to `dead_owners`, or to anyone whose lease has run out. The number of leases ended."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE pipeline_mailbox
-            SET lease_owner = '', lease_expires_at = NULL, lease_epoch = lease_epoch + 1, due_at = now()
-            WHERE lease_owner <> '' AND (lease_expires_at <= now() OR lease_owner = ANY(%s))
-            """,
-            [list(dead_owners)],
-        )
-        return int(cursor.rowcount)
+    return run(
+        """
+        UPDATE pipeline_mailbox
+        SET lease_owner = '', lease_expires_at = NULL, lease_epoch = lease_epoch + 1, due_at = now()
+        WHERE lease_owner <> '' AND (lease_expires_at <= now() OR lease_owner = ANY(%s))
+        """,
+        [list(dead_owners)],
+    )
 
 
 def has_due_work() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pipeline_mailbox WHERE due_at <= now() AND lease_owner = '')"
-        )
-        return bool(cursor.fetchone()[0])
+    ((is_due,),) = ask(
+        "SELECT EXISTS (SELECT FROM pipeline_mailbox WHERE due_at <= now() AND lease_owner = '')"
+    )
+    return bool(is_due)
 
 
 def _lease_lost(conversation_id: int) -> StaleError:

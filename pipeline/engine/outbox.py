@@ -83,6 +83,10 @@ class Wait:
     seconds: float
 
 
+Step = Sending | Wait | None
+"""What is to be done about a conversation's messages; None: nothing, until one is queued."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenMessage:
     """One that is queued or being sent, and all that says whether and how it may go out.
@@ -180,17 +184,19 @@ MARK_SENT = Change(
 
 async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Wait | None:
     """Send what is queued, oldest first, until nothing is or the next has to wait. Raises `StaleError`."""
-    is_more = True
-    while is_more:
-        step = await in_database(_next, claim, senders, now=timezone.now())
-        if not isinstance(step, Sending):
-            return step
+    return await go_on(claim, await in_database(_next, claim, senders, now=timezone.now()), senders, gate)
+
+
+async def go_on(claim: Claim, step: Step, senders: Senders, gate: Gate) -> Wait | None:
+    """`deliver`, from a `step` that was taken already."""
+    while isinstance(step, Sending):
         passing(FaultPoint.OUTBOX_MARKED)
         result = await _send(senders[step.channel_kind], step, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
         is_more = await in_database(_record_result, step, result, now=timezone.now())
         passing(FaultPoint.OUTBOX_RECORDED)
-    return None
+        step = await in_database(_next, claim, senders, now=timezone.now()) if is_more else None
+    return step
 
 
 async def _send(sender: Sender, sending: Sending, gate: Gate) -> str | PipelineError:
@@ -214,13 +220,21 @@ async def _send_in_time(sender: Sender, sending: Sending) -> str:
 
 
 @transaction.atomic
-def _next(claim: Claim, senders: Senders, *, now: datetime) -> Sending | Wait | None:
-    """Mark the next queued message `sending`, if lease, channel, switches and the conversation's owner allow it."""
-    messages = OPEN_MESSAGES.ask(conversation_id=claim.conversation_id)
-    if not messages:
+def _next(claim: Claim, senders: Senders, *, now: datetime) -> Step:
+    """`mark_next` for who holds nothing yet. Raises `StaleError` when the lease is lost."""
+    if not STILL_OPEN.ask(conversation_id=claim.conversation_id):
         return None
-    rules = switchboard.read_if(messages[0].is_switched)
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
+    return mark_next(claim, senders, owner_epoch, now=now)
+
+
+def mark_next(claim: Claim, senders: Senders, owner_epoch: int, *, now: datetime) -> Step:
+    """Mark the next queued message `sending`, if channel, switches and the conversation's owner allow it.
+
+    In the caller's transaction, which holds lease and owner.
+    """
+    messages = OPEN_MESSAGES.ask(conversation_id=claim.conversation_id)
+    rules = switchboard.read_if(messages[0].is_switched) if messages else ()
     for message in messages:
         may_repeat = _may_repeat(message, senders)
         if _was_interrupted(message, claim) and not may_repeat:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from audit.compiled import Records, any_of, slot
+from audit.compiled import Records, any_of, run, slot
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import DELIVERY_RANK, Channel, Delivery, Direction, Message
@@ -108,8 +107,7 @@ def _move_up(message: Message, update: StatusUpdate) -> bool:
 def _write_moved(messages: Sequence[Message]) -> None:
     """One statement for all: `bulk_update` takes seconds for the thousand statuses that one webhook may bring."""
     columns = [[getattr(message, name) for message in messages] for name in MOVED_FIELDS]
-    with connection.cursor() as cursor:
-        cursor.execute(WRITE_MOVED, columns)
+    run(WRITE_MOVED, columns)
 
 
 MOVED_FIELDS = (

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from django.db import connection
-
+from audit.compiled import ask
 from conversations.models import (
     AuthorKind,
     Channel,
@@ -59,12 +58,10 @@ def overloaded(channel: Channel, code: Code) -> Verdict:
 
 def _over_limit(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Code]:
     tenant = channel.tenant
-    with connection.cursor() as cursor:
-        cursor.execute(
-            WAITING,
-            [tenant.pk, tenant.max_waiting, list(conversation_ids), tenant.max_waiting_per_conversation],
-        )
-        waiting, full = cursor.fetchone()
+    ((waiting, full),) = ask(
+        WAITING,
+        [tenant.pk, tenant.max_waiting, list(conversation_ids), tenant.max_waiting_per_conversation],
+    )
     if waiting >= tenant.max_waiting:
         return dict.fromkeys(conversation_ids, Code.TENANT_OVERLOADED)
     return dict.fromkeys(full, Code.CONVERSATION_OVERLOADED)

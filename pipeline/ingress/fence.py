@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
-from audit.compiled import Question, any_of, slot
+from audit.compiled import Question, any_of, ask, slot
 from audit.operations import Fact, record_all
 from conversations.models import Channel
 from pipeline.models import EventStatus, Outcome, ProcessedEvent
@@ -90,9 +88,7 @@ def insert(channel: Channel, rows: Sequence[Row], *, request_id: str, now: datet
         return set()
     columns = [list(column) for column in zip(*(_values(row, now) for row in rows), strict=True)]
     parameters: list[Any] = [channel.tenant_id, channel.pk, request_id, now, *columns]
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, parameters)
-        known = cursor.fetchall()
+    known = ask(INSERT, parameters)
     copies = {row.copies.first.dedupe_key: row.copies for row in rows}
     conflicts = [
         _conflict(event_id, key, channel, theirs)

@@ -8,7 +8,7 @@ a healthy worker brings everything to rest, and every message has had its one ou
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -34,7 +34,7 @@ from conversations.models import ChannelKind, Delivery, Direction, Message
 from pipeline import dead_letters
 from pipeline.controls.switchboard import Switchboard
 from pipeline.engine import database, holds, mailbox, outbox, turns
-from pipeline.engine.commit import commit
+from pipeline.engine.commit import commit_and_mark
 from pipeline.engine.gate import Gate
 from pipeline.engine.journal import StepJournal
 from pipeline.engine.mailbox import Claim
@@ -180,9 +180,15 @@ class Engine(RuleBasedStateMachine):
         self.send_of(random.choice(self.workers), befalls)
 
     def send_of(self, worker: Worker, befalls: str) -> float | None:
-        platform = Platform(self.world, worker.claim, befalls)
+        senders = self.senders(worker, befalls)
+        return self.sent(worker, outbox.deliver(worker.claim, senders, Gate()))
+
+    def senders(self, worker: Worker, befalls: str) -> outbox.Senders:
+        return {ChannelKind.WHATSAPP_CLOUD: Platform(self.world, worker.claim, befalls)}
+
+    def sent(self, worker: Worker, sending: Coroutine[Any, Any, outbox.Wait | None]) -> float | None:
         try:
-            wait = here.run(outbox.deliver(worker.claim, {ChannelKind.WHATSAPP_CLOUD: platform}, Gate()))
+            wait = here.run(sending)
         except StaleError:
             assert self.is_stale(worker)
             self.workers.remove(worker)
@@ -229,7 +235,7 @@ class Engine(RuleBasedStateMachine):
 
     def run_of(self, worker: Worker, model: Model, hands: Hands) -> None:
         assert worker.turn is not None
-        store = Store(TurnStore())
+        store = Store(TurnStore(worker.claim, {}))
 
         async def through_the_phases() -> Any:
             assert worker.turn is not None
@@ -261,27 +267,34 @@ class Engine(RuleBasedStateMachine):
         self.workers.remove(worker)
 
     @precondition(lambda self: any(worker.state for worker in self.workers))
-    @rule(random=chance, twice=st.booleans())
-    def commit(self, random: Any, twice: bool) -> None:
-        worker = random.choice([worker for worker in self.workers if worker.state])
-        for _ in range(1 + twice):
-            self.commit_of(worker)
+    @rule(
+        random=chance,
+        twice=st.booleans(),
+        befalls=st.sampled_from(["", "", "unknown", "down", "dies before"]),
+    )
+    def commit(self, random: Any, twice: bool, befalls: str) -> None:
+        self.commit_of(
+            random.choice([worker for worker in self.workers if worker.state]), befalls, twice=twice
+        )
 
-    def commit_of(self, worker: Worker) -> None:
-        """Refused to whoever lost the lease, and to nobody else."""
-        if worker.state is None:
-            return
-        is_stale = self.is_stale(worker)
+    def commit_of(self, worker: Worker, befalls: str = "", *, twice: bool = True) -> None:
+        """Refused to whoever lost the lease, and to nobody else; then what it marked goes out.
+
+        `twice`: the database broke off after it had committed.
+        """
+        assert worker.state is not None
+        is_stale, senders = self.is_stale(worker), self.senders(worker, befalls)
         try:
-            commit(worker.state, now=timezone.now())
+            for _ in range(1 + twice):
+                step = commit_and_mark(worker.state, worker.claim, senders, now=timezone.now()).step
         except StaleError:
             assert is_stale
             self.workers.remove(worker)
             worker.state = None
             return
         assert not is_stale
-        commit(worker.state, now=timezone.now())
         worker.turn = worker.state = None
+        self.sent(worker, outbox.go_on(worker.claim, step, senders, Gate()))
 
     @rule(model=st.sampled_from(["", "", "down after the tool", "dies after the tool"]))
     def fly(self, model: str) -> None:
@@ -291,7 +304,8 @@ class Engine(RuleBasedStateMachine):
         self.claim(begins=True)
         for worker in [each for each in self.workers if each not in before and each.turn]:
             self.run_of(worker, Model(model), Hands(self.world, ""))
-            self.commit_of(worker)
+            if worker.state:
+                self.commit_of(worker)
 
     @precondition(lambda self: self.workers)
     @rule(random=chance)
@@ -392,6 +406,7 @@ class Engine(RuleBasedStateMachine):
             self.begin_of(worker, due_in_s)
             if worker.turn:
                 self.run_of(worker, Model(""), Hands(self.world, ""))
+            if worker.state:
                 self.commit_of(worker)
 
     def everything_is_at_rest(self) -> None:
