@@ -4,6 +4,7 @@ What is left is still longer than the limit, so that the view refuses it by its 
 pass of a page that was opened may send more, namely a file: a pass can be told from a forged one without a database.
 """
 
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from daphne import http_protocol
@@ -19,6 +20,10 @@ UPLOADS = "/attachments/"
 
 class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
     kept_bytes = 0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Django reads forms itself: Twisted would read each body for nobody."""
+        super().__init__(*args, parsePOSTFormSubmission=False, **options)
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
         """The request line and the headers are read, the body is not."""

@@ -10,7 +10,7 @@ import threading
 import time
 
 GRACE_S = 22.0
-NICENESS = 5
+NICENESS = 10
 """Where web and workers share a machine, workers give way: a platform's webhook is answered before its message is."""
 
 
