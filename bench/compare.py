@@ -57,7 +57,7 @@ Runs = dict[tuple[str, Case], list[Run]]
 
 def measure() -> list[Row]:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        return [Row("left out", f"not installed: {', '.join(missing)} (pip install --group bench)")]
+        return [Row("left out", f"not installed: {', '.join(missing)} (docs/performance.md says how)")]
     runs: Runs = defaultdict(list)
     with stage() as here:
         contenders = _contenders(here)

@@ -82,6 +82,18 @@ def close_by_operator(*, session_ids: Collection[int], by: str, reason: str, now
     return sum(ended)
 
 
+def close_of_blocked(*, address: str, tenant_id: int | None, by: str, reason: str, now: datetime) -> int:
+    """Close what is open with a contact whom nobody is to answer any more, at one tenant or all. Their number.
+
+    In the caller's transaction. Idempotent.
+    """
+    open_sessions = Session.objects.filter(ended_at__isnull=True, conversation__contact__address=address)
+    if tenant_id is not None:
+        open_sessions = open_sessions.filter(conversation__tenant_id=tenant_id)
+    ids = open_sessions.order_by("pk").values_list("pk", flat=True)
+    return sum(close(session_id=pk, reason=EndReason.POLICY, now=now, by=by, why=reason) for pk in ids)
+
+
 def close(*, session_id: int, reason: EndReason, now: datetime, by: str = "", why: str = "") -> bool:
     """Idempotent; False if it was closed already. In the caller's transaction.
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any, Protocol, cast
@@ -63,6 +63,18 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits for people. `first_due_at` is None where nothing is open."""
+
+    open: int
+    first_due_at: datetime | None
+
+    def overdue(self, now: datetime) -> timedelta:
+        """For how long the oldest has been due; zero where none is."""
+        return max(now - self.first_due_at, timedelta(0)) if self.first_due_at else timedelta(0)
+
+
 class Desk(Protocol):
     """All in the caller's transaction, all idempotent."""
 
@@ -83,8 +95,8 @@ class Desk(Protocol):
     def expire(self, *, now: datetime, limit: int) -> int:
         """Decide what nobody decided in time as its agent's default says; their number. A transaction for each."""
 
-    def open_count(self) -> int:
-        """How many requests wait for a person."""
+    def waiting(self) -> Waiting:
+        """Of all tenants."""
 
 
 @cache

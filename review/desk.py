@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from audit.operations import Fact, record_all
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Conversation
-from pipeline.desk import Request
-from review import expiry
+from pipeline.desk import Request, Waiting
+from review import expiry, health
 from review.models import APPROVALS, ReviewItem, ReviewKind, ReviewStatus, Risk
 from review.topics import REVIEWS
 
@@ -49,8 +49,8 @@ class ReviewDesk:
     def expire(self, *, now: datetime, limit: int) -> int:
         return expiry.expire(now=now, limit=limit)
 
-    def open_count(self) -> int:
-        return ReviewItem.objects.filter(status=ReviewStatus.OPEN).count()
+    def waiting(self) -> Waiting:
+        return health.waiting_of(ReviewItem.objects.all())
 
 
 def _homes(conversation_ids: Collection[int]) -> dict[int, tuple[int, int]]:

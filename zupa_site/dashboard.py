@@ -1,6 +1,6 @@
 """The admin's first page: what is wrong, then the figures of this moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import admin
@@ -67,13 +67,11 @@ def fragment(request: HttpRequest) -> HttpResponse:
 def dashboard(request: HttpRequest) -> dict[str, Any]:
     assert isinstance(request.user, User)  # the admin lets nobody else in
     now = timezone.now()
-    figures = read(now, scope_of(request.user))
-    reviews = health.waiting(request.user)
-    found = [*problems(figures), *health.problems(reviews, now=now)]
+    figures = replace(read(now, scope_of(request.user)), reviews=health.waiting(request.user))
     return {
         "figures": figures,
-        "problems": [(problem, _place(problem)) for problem in found],
-        "reviews": reviews,
+        "problems": [(problem, _place(problem)) for problem in problems(figures)],
+        "reviews": figures.reviews,
         "outcome_bars": outcome_bars(figures.outcomes or {}),
         "places": {subject.value: list_address(*place) for subject, place in PLACES.items()},
         "hint": _hint(figures, request.user),

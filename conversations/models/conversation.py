@@ -118,6 +118,7 @@ class EndReason(models.TextChoices):
     IDLE = "idle", _("idle")
     RESET = "reset", _("reset by the contact")
     OPERATOR = "operator", _("closed by staff")
+    POLICY = "policy", _("contact blocked")
 
 
 class SummaryStatus(models.TextChoices):

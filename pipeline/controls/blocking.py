@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from conversations import sessions
 from pipeline.controls import blocklist
 from pipeline.controls.errors import InvalidError
 from pipeline.controls.evidence import leave_evidence
@@ -28,7 +29,10 @@ class Unwanted:
 
 @transaction.atomic
 def block(unwanted: Unwanted, *, by: User, now: datetime) -> BlocklistEntry:
-    """From their next message on, no agent answers them. Raises `ControlError`."""
+    """From their next message on, no agent answers them. Raises `ControlError`.
+
+    With an address, what was going on with it ends, too; whom a prefix or a pattern names, nobody counts here.
+    """
     require(by, "add_blocklistentry", unwanted.tenant_id)
     if refusal := blocklist.refusal(unwanted.kind, unwanted.value):
         raise InvalidError(refusal)
@@ -46,6 +50,10 @@ def block(unwanted: Unwanted, *, by: User, now: datetime) -> BlocklistEntry:
         expires_at=unwanted.expires_at,
     )
     _write(entry, "blocklist.added", by=by, reason=entry.reason, now=now)
+    if entry.kind == BlocklistKind.ADDRESS:
+        sessions.close_of_blocked(
+            address=entry.value, tenant_id=entry.tenant_id, by=by.get_username(), reason=entry.reason, now=now
+        )
     return entry
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from conversations.access import tenant_ids
 from pipeline import queries
 from pipeline.controls.queries import not_ended
+from pipeline.desk import Waiting, desk
 from pipeline.models import Breaker, HousekeepingRun, Switch, Worker, WorkerKind
 from pipeline.queries import Failure, Outbox, PausedChannel, Queue, Tenants
 
@@ -27,6 +28,7 @@ class Scope:
     channels: bool
     switches: bool
     housekeeping: bool
+    reviews: bool = False
     tenants: Tenants = None
 
     @property
@@ -43,6 +45,7 @@ EVERYTHING = Scope(
     channels=True,
     switches=True,
     housekeeping=True,
+    reviews=True,
 )
 
 
@@ -82,6 +85,7 @@ class Figures:
     paused_channels: list[PausedChannel] | None
     switches: list[Switch] | None
     housekeeping: HousekeepingRun | None
+    reviews: Waiting | None
 
     @property
     def since(self) -> datetime:
@@ -108,4 +112,5 @@ def read(now: datetime, scope: Scope = EVERYTHING) -> Figures:
         paused_channels=queries.paused_channels(of) if scope.channels else None,
         switches=list(not_ended(of)) if scope.switches else None,
         housekeeping=queries.last_housekeeping() if scope.housekeeping else None,
+        reviews=desk().waiting() if scope.reviews else None,
     )

@@ -53,6 +53,10 @@ def _obstacles(figures: Figures) -> Iterator[Iterator[str]]:
     )
     if figures.outbox:
         yield _gauge("zupa_sends_held", "Unknown sends that wait for a person.", {"": figures.outbox.held})
+    if reviews := figures.reviews:
+        overdue_s = reviews.overdue(figures.now).total_seconds()
+        yield _gauge("zupa_reviews_open", "Items that wait for a person.", {"": reviews.open})
+        yield _gauge("zupa_reviews_overdue_seconds", "For how long the oldest has been due.", {"": overdue_s})
     yield _gauge("zupa_tools_left_behind", "Tools that run past their deadline.", {"": left_behind})
     if run := figures.housekeeping:
         age_s = (figures.now - run.started_at).total_seconds()

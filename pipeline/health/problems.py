@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from audit.staff.show import Tone, span
+from audit.staff.show import Tone, ago, span
 from pipeline.health.figures import Figures
 from pipeline.health.obstacles import obstacles
 from pipeline.health.problem import Problem, Subject
@@ -22,6 +22,7 @@ def problems(figures: Figures) -> list[Problem]:
         *obstacles(figures),
         *_events(figures),
         *_sends(figures),
+        *_reviews(figures),
     ]
     return sorted(found, key=lambda problem: problem.tone != Tone.DANGER)
 
@@ -102,3 +103,21 @@ def _sends(figures: Figures) -> Iterator[Problem]:
                 "Each one names the platform's reason: a wrong number, a closed window, refused credentials."
             ),
         )
+
+
+def _reviews(figures: Figures) -> Iterator[Problem]:
+    """One, where somebody waits for longer than was promised."""
+    found = figures.reviews
+    if found is None or found.first_due_at is None or found.first_due_at > figures.now:
+        return
+    title = ngettext(
+        "%(count)d item waits for a person; the oldest was due %(ago)s.",
+        "%(count)d items wait for a person; the oldest was due %(ago)s.",
+        found.open,
+    )
+    yield Problem(
+        subject=Subject.REVIEWS,
+        tone=Tone.WARNING,
+        title=title % {"count": found.open, "ago": ago(found.first_due_at, figures.now)},
+        advice=_("Decide in the review inbox, the longest overdue first; each item says what it waits for."),
+    )

@@ -28,7 +28,7 @@ def status(now: datetime) -> dict[str, Any]:
         "outcomes": {outcome.value: outcomes.get(outcome.value, 0) for outcome in Outcome},
         "events": {"total": sum(outcomes.values()) + queue.pending, "without_outcome": queue.pending},
         "outbox": {state.value: outbox.get(state.value, 0) for state in Delivery},
-        "reviews_open": desk().open_count(),
+        "reviews_open": desk().waiting().open,
         "breakers": {breaker.name: breaker.state for breaker in queries.breakers()},
         "switches": [words.as_json(switch) for switch in not_ended()],
         "problems": [_problem(problem) for problem in problems(figures.read(now))],

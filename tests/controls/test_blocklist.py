@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from audit.models import AuditEntry
+from conversations.models import EndReason, Session, SummaryStatus
 from pipeline.controls import blocking
-from pipeline.models import BlocklistEntry
+from pipeline.controls.blocking import Unwanted
+from pipeline.models import BlocklistEntry, BlocklistKind
 from tests import factories
 from tests.engine_room import ADDRESS, Room
 
@@ -52,3 +55,27 @@ def test_an_entry_counts_for_its_tenant_and_its_time(room: Room, way_out: str) -
     (key,) = room.say("Hello")
     room.work()
     assert room.outcome(key) == ("replied", "")
+
+
+def test_blocking_an_address_ends_what_was_going_on_with_it(room: Room) -> None:
+    room.say("Hello")
+    room.say("Hello", sender="5511999990002")
+    room.work()
+    by = factories.superuser()
+    unwanted = Unwanted(kind=BlocklistKind.ADDRESS, value=ADDRESS, reason="threats")
+    blocking.block(unwanted, by=by, now=timezone.now())
+    ended = Session.objects.get(conversation__contact__address=ADDRESS)
+    assert (ended.end_reason, ended.summary_status) == (EndReason.POLICY, SummaryStatus.PENDING)
+    assert Session.objects.get(conversation__contact__address="5511999990002").ended_at is None
+    told = AuditEntry.objects.get(action="session.closed", object_id=str(ended.pk))
+    assert (told.actor, told.reason) == (by.username, "threats")
+
+
+def test_another_tenants_blocklist_ends_no_session(room: Room) -> None:
+    room.say("Hello")
+    room.work()
+    elsewhere = Unwanted(
+        kind=BlocklistKind.ADDRESS, value=ADDRESS, reason="threats", tenant_id=factories.tenant().pk
+    )
+    blocking.block(elsewhere, by=factories.superuser(), now=timezone.now())
+    assert Session.objects.get().ended_at is None

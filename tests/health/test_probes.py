@@ -107,6 +107,7 @@ def test_metrics_name_the_queue_outcomes_and_workers(client: Client) -> None:
     factories.worker()
     factories.event()
     factories.event(outcome="replied")
+    factories.review_item()
 
     response = client.get("/metrics")
 
@@ -115,6 +116,7 @@ def test_metrics_name_the_queue_outcomes_and_workers(client: Client) -> None:
     assert "zupa_queue_pending 1" in lines
     assert 'zupa_outcomes_today{outcome="replied"} 1' in lines
     assert 'zupa_workers_alive{kind="executor"} 1' in lines
+    assert {"zupa_reviews_open 1", "zupa_reviews_overdue_seconds 0.0"} <= set(lines)
     assert all(line.startswith(("# ", "zupa_")) for line in lines)
 
 

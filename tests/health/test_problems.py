@@ -163,3 +163,18 @@ def test_monitoring_sees_what_staff_see(client: Client) -> None:
     assert 'zupa_channel_paused_messages{channel="paused-1"} 1\n' in shown
     assert "zupa_tools_left_behind 2\n" in shown
     assert "zupa_housekeeping_failed 1\n" in shown
+
+
+def test_what_waits_for_a_person_longer_than_promised_is_a_problem_for_scripts_too() -> None:
+    factories.review_item(due_at=ago(minutes=3, seconds=1))
+    factories.review_item(due_at=timezone.now() + timedelta(minutes=3))
+
+    (problem,) = found(Subject.REVIEWS)
+
+    assert problem.title == "2 items wait for a person; the oldest was due 3\xa0minutes ago."
+
+
+def test_what_waits_for_a_person_within_its_time_is_none() -> None:
+    factories.review_item(due_at=timezone.now() + timedelta(minutes=3))
+
+    assert not found(Subject.REVIEWS)
