@@ -4,7 +4,8 @@ What such a statement says is still said in Django's terms; that is read when it
 the lowest app, since all others use it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row", bound="DataclassInstance")
-Kept = TypeVar("Kept", bound=Model)
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 
@@ -75,46 +75,56 @@ class _Statement:
         return [values[each.name] if isinstance(each, _Slot) else each for each in self.parameters]
 
 
-class Question(Generic[Row]):
+class _Reading(ABC):
+    @abstractmethod
+    def _queryset(self) -> QuerySet[Any]: ...
+
+    def _rows(self, values: Mapping[str, Any]) -> Iterable[Sequence[Any]]:
+        statement = self._statement
+        found = ask(statement.sql, statement.filled(values))
+        rows: Iterable[Sequence[Any]] = statement.compiler.apply_converters(found, self._converters)
+        return rows
+
+    @cached_property
+    def _statement(self) -> _Statement:
+        return _compiled(self._queryset().query)
+
+    @cached_property
+    def _converters(self) -> Any:
+        compiler = self._statement.compiler
+        selected = [expression for expression, _, _ in compiler.select[: compiler.col_count]]
+        return compiler.get_converters(selected)
+
+
+class Question(_Reading, Generic[Row]):
     """Its rows are dataclasses: `build` makes a queryset in which each field of `row` is a field or an annotation."""
 
     def __init__(self, row: type[Row], build: Callable[[], QuerySet[Any]]) -> None:
         self._row = row
+        self._names = [field.name for field in fields(row)]
         self._build = build
 
     def ask(self, **values: Any) -> list[Row]:
         """In the caller's transaction, if any."""
-        statement = self._statement
-        rows = ask(statement.sql, statement.filled(values))
-        found = self._statement.compiler.apply_converters(rows, self._converters)
-        return [self._row(**dict(zip(self._names, row, strict=True))) for row in found]
+        return [self._row(**dict(zip(self._names, row, strict=True))) for row in self._rows(values)]
 
-    @cached_property
-    def _names(self) -> list[str]:
-        return [field.name for field in fields(self._row)]
-
-    @cached_property
-    def _statement(self) -> _Statement:
-        return _compiled(self._build().values_list(*self._names).query)
-
-    @cached_property
-    def _converters(self) -> Any:
-        return _converters(self._statement.compiler)
+    def _queryset(self) -> QuerySet[Any]:
+        named: QuerySet[Any] = self._build().values_list(*self._names)
+        return named
 
 
-class Records(Generic[Kept]):
+class Records(_Reading):
     """Its rows are `build`'s models, with what it selects and annotates beside them."""
 
-    def __init__(self, build: Callable[[], QuerySet[Kept]]) -> None:
+    def __init__(self, build: Callable[[], QuerySet[Any]]) -> None:
         self._build = build
 
     def ask(self, **values: Any) -> list[Any]:
         """In the caller's transaction, if any."""
-        statement = self._statement
-        rows = ask(statement.sql, statement.filled(values))
-        return [
-            self._record(row) for row in self._statement.compiler.apply_converters(rows, self._converters)
-        ]
+        return [self._record(row) for row in self._rows(values)]
+
+    def _queryset(self) -> QuerySet[Any]:
+        return self._build()
 
     def _record(self, row: Sequence[Any]) -> Any:
         """As `django.db.models.query.ModelIterable` makes it."""
@@ -126,14 +136,6 @@ class Records(Generic[Kept]):
         for name, position in compiler.annotation_col_map.items():
             setattr(record, name, row[position])
         return record
-
-    @cached_property
-    def _statement(self) -> _Statement:
-        return _compiled(self._build().query)
-
-    @cached_property
-    def _converters(self) -> Any:
-        return _converters(self._statement.compiler)
 
     @cached_property
     def _span(self) -> tuple[int, int]:
@@ -203,7 +205,3 @@ def _compiled(query: Any) -> _Statement:
     compiler = query.get_compiler(connection.alias)
     sql, parameters = compiler.as_sql()
     return _Statement(compiler, sql, parameters)
-
-
-def _converters(compiler: Any) -> Any:
-    return compiler.get_converters([expression for expression, _, _ in compiler.select[: compiler.col_count]])

@@ -8,7 +8,7 @@ unless the platform drops repeats and the channel's policy is to send again.
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -116,7 +116,7 @@ class OpenMessage:
     slug: str
     external_id: str
     api_url: str
-    credentials: dict[str, str]
+    credentials: dict[str, str] = field(repr=False)
     unknown_policy: str
     paused_at: datetime | None
 

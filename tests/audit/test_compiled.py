@@ -1,0 +1,131 @@
+"""What is compiled once says the same as the ORM, each time with its own values."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from audit.compiled import Change, Question, Records, any_of, insert, slot
+from conversations.models import Agent, Channel, Contact, Message
+from pipeline.models import Turn
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    id: int
+    slug: str
+    credentials: dict[str, str]
+    tools: list[str]
+
+
+DOORS = Question(
+    Door,
+    lambda: (
+        Channel.objects.filter(any_of("slug", "slugs", "text"), kind=slot("kind"))
+        .annotate(tools=F("agent__allowed_tools"))
+        .order_by("slug")
+    ),
+)
+
+
+def test_each_use_brings_its_own_values_and_finds_what_the_fields_mean() -> None:
+    agent = factories.agent(allowed_tools=["order_status"])
+    shop = factories.channel(slug="shop", kind="http", agent=agent, credentials={"secret": "s"})
+    bank = factories.channel(slug="bank", kind="http", agent=agent, credentials={"secret": "b"})
+
+    assert DOORS.ask(kind="http", slugs=["shop", "bank"]) == [
+        Door(id=bank.pk, slug="bank", credentials={"secret": "b"}, tools=["order_status"]),
+        Door(id=shop.pk, slug="shop", credentials={"secret": "s"}, tools=["order_status"]),
+    ]
+    assert [door.slug for door in DOORS.ask(kind="http", slugs=["shop"])] == ["shop"]
+    assert DOORS.ask(kind="waha", slugs=["shop"]) == DOORS.ask(kind="http", slugs=[]) == []
+
+
+def test_values_are_values_whatever_stands_in_them() -> None:
+    odd = factories.channel(kind="http", slug="plain")
+    Channel.objects.filter(pk=odd.pk).update(slug="%s'; DROP TABLE x; --\\")
+
+    assert [door.id for door in DOORS.ask(kind="http", slugs=["%s'; DROP TABLE x; --\\"])] == [odd.pk]
+    assert DOORS.ask(kind="' OR '1'='1", slugs=["plain"]) == []
+
+
+def test_records_are_models_with_what_they_hang_on_and_what_was_asked_beside() -> None:
+    channel = factories.channel(kind="http", slug="shop")
+    records = Records(
+        lambda: (
+            Channel.objects.filter(slug=slot("slug"))
+            .annotate(is_used=Exists(Contact.objects.filter(channel=OuterRef("pk"))))
+            .select_related("agent__tenant")
+        )
+    )
+
+    (found,) = records.ask(slug="shop")
+
+    assert found == channel
+    assert found.credentials == channel.credentials
+    assert not found.is_used
+    assert "agent" in found._state.fields_cache
+    assert found.agent.tenant == channel.tenant
+    found.paused_reason = "as any other"
+    found.save()
+    assert Channel.objects.get().paused_reason == "as any other"
+
+
+def test_a_change_tells_how_many_rows_it_changed() -> None:
+    agent = factories.agent(history_limit=20)
+    longer = Change(
+        lambda: Agent.objects.filter(any_of("pk", "ids")),
+        history_limit=F("history_limit") + slot("more"),
+        name=slot("name"),
+    )
+
+    assert longer.make(ids=[agent.pk, 0], more=5, name="Ana") == 1
+    assert longer.make(ids=[0], more=5, name="Ana") == 0
+    agent.refresh_from_db()
+    assert (agent.history_limit, agent.name) == (25, "Ana")
+
+
+def test_inserted_rows_are_those_that_the_orm_would_have_written() -> None:
+    conversation = factories.conversation()
+    rows: list[Any] = [
+        Message(
+            conversation=conversation,
+            channel=conversation.channel,
+            direction="in",
+            author_kind="contact",
+            text=text,
+            media={"kind": "café"},
+            created_at=timezone.now(),
+        )
+        for text in ("first", "second")
+    ]
+
+    insert(rows)
+    insert([])
+
+    told = list(Message.objects.order_by("pk").values_list("text", "media", "delivery", "attempts"))
+    assert told == [("first", {"kind": "café"}, "", 0), ("second", {"kind": "café"}, "", 0)]
+
+
+def test_a_row_that_brings_its_own_key_keeps_it() -> None:
+    key, conversation = uuid.uuid4(), factories.conversation()
+    turn = Turn(id=key, conversation=conversation, seed=1, lease_epoch=1, started_at=timezone.now())
+    turn.policy_version = 1
+
+    insert([turn])
+
+    assert Turn.objects.get().pk == key
+
+
+def test_an_error_is_djangos() -> None:
+    with pytest.raises(DatabaseError):
+        DOORS.ask(kind="http\x00", slugs=["shop"])
