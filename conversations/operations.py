@@ -11,7 +11,7 @@ from conversations.models import Channel, Contact, Conversation
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class KnownContact:
     id: int
     address: str
     name: str
@@ -19,7 +19,7 @@ class _Known:
 
 
 KNOWN = Question(
-    _Known,
+    KnownContact,
     lambda: (
         Contact.objects.filter(any_of("address", "addresses", "text"), channel_id=slot("channel_id"))
         .annotate(conversation_id=F("conversation__id"))
@@ -28,28 +28,30 @@ KNOWN = Question(
 )
 
 
-def open_conversations(*, channel: Channel, names: Mapping[str, str], now: datetime) -> dict[str, int]:
+def known_contacts(channel: Channel, addresses: Collection[str]) -> list[KnownContact]:
+    return KNOWN.ask(channel_id=channel.pk, addresses=list(addresses)) if addresses else []
+
+
+def open_conversations(
+    *, channel: Channel, names: Mapping[str, str], known: Collection[KnownContact], now: datetime
+) -> dict[str, int]:
     """The conversation's id for each address of `names` (address → name), made where there is none. Idempotent.
 
-    In the caller's transaction. A name given replaces the one known; an empty one does not.
+    `known` are those of them that `known_contacts` found. In the caller's transaction. A name given replaces the one
+    known; an empty one does not.
     """
-    known = _known(channel, names)
     _rename(known, names)
     conversations = {who.address: who.conversation_id for who in known if who.conversation_id}
     if len(conversations) < len(names):
         _make_contacts(channel, names, now)
         _make_conversations(channel, names, now)
         conversations = {
-            who.address: who.conversation_id for who in _known(channel, names) if who.conversation_id
+            who.address: who.conversation_id for who in known_contacts(channel, names) if who.conversation_id
         }
     return conversations
 
 
-def _known(channel: Channel, addresses: Collection[str]) -> list[_Known]:
-    return KNOWN.ask(channel_id=channel.pk, addresses=list(addresses))
-
-
-def _rename(known: Collection[_Known], names: Mapping[str, str]) -> None:
+def _rename(known: Collection[KnownContact], names: Mapping[str, str]) -> None:
     renamed = [who for who in known if names[who.address] not in ("", who.name)]
     if renamed:
         contacts = [Contact(id=who.id, name=names[who.address]) for who in renamed]

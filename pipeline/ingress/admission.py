@@ -3,7 +3,7 @@
 Counts only what waits, and never more of it than the limit: the cost does not grow with history.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
@@ -42,29 +42,39 @@ class Verdict:
     reply: str
 
 
-def judge(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Verdict]:
-    """The conversations over a limit. Raises `PushBackError` where that is the channel's policy."""
-    if channel.overload_policy == OverloadPolicy.QUEUE or not conversation_ids:
+def judge(channel: Channel, conversations: Mapping[str, int | None]) -> dict[str, Verdict]:
+    """The addresses over a limit, each with the conversation it has so far. Raises `PushBackError` where that is the
+    channel's policy."""
+    if channel.overload_policy == OverloadPolicy.QUEUE or not conversations:
         return {}
-    over = _over_limit(channel, conversation_ids)
+    over = _over_limit(channel, conversations)
     if over and channel.overload_policy == OverloadPolicy.PUSH_BACK:
         raise PushBackError(next(iter(over.values())))
-    return {pk: overloaded(channel, code) for pk, code in over.items()}
+    return {address: overloaded(channel, code) for address, code in over.items()}
 
 
 def overloaded(channel: Channel, code: Code) -> Verdict:
     return Verdict(Outcome.SHED, code, channel.agent.overload_reply)
 
 
-def _over_limit(channel: Channel, conversation_ids: Collection[int]) -> dict[int, Code]:
+def _over_limit(channel: Channel, conversations: Mapping[str, int | None]) -> dict[str, Code]:
     tenant = channel.tenant
     ((waiting, full),) = ask(
         WAITING,
-        [tenant.pk, tenant.max_waiting, list(conversation_ids), tenant.max_waiting_per_conversation],
+        [
+            tenant.pk,
+            tenant.max_waiting,
+            [conversation_id for conversation_id in conversations.values() if conversation_id],
+            tenant.max_waiting_per_conversation,
+        ],
     )
     if waiting >= tenant.max_waiting:
-        return dict.fromkeys(conversation_ids, Code.TENANT_OVERLOADED)
-    return dict.fromkeys(full, Code.CONVERSATION_OVERLOADED)
+        return dict.fromkeys(conversations, Code.TENANT_OVERLOADED)
+    return {
+        address: Code.CONVERSATION_OVERLOADED
+        for address, conversation_id in conversations.items()
+        if conversation_id in full
+    }
 
 
 WAITING = """

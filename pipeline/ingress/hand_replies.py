@@ -21,7 +21,7 @@ from conversations.models import (
     Message,
     Session,
 )
-from conversations.operations import open_conversations
+from conversations.operations import known_contacts, open_conversations
 from pipeline import takeover
 from pipeline.engine.statuses import StatusUpdate, apply_statuses
 from pipeline.transports.base import HandReply
@@ -81,7 +81,9 @@ def _went_out(message: Message, reply: HandReply) -> StatusUpdate:
 
 def _record(channel: Channel, reply: HandReply, now: datetime) -> bool:
     """False if it is on record. Its key comes from the platform's id, so that no copy makes a second row."""
-    conversation_id = open_conversations(channel=channel, names={reply.address: ""}, now=now)[reply.address]
+    known = known_contacts(channel, [reply.address])
+    opened = open_conversations(channel=channel, names={reply.address: ""}, known=known, now=now)
+    conversation_id = opened[reply.address]
     _, is_new = Message.objects.get_or_create(
         idempotency_key=uuid5(NAMESPACE_URL, f"hand-reply:{channel.pk}:{reply.provider_id}"),
         defaults={

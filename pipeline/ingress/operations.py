@@ -10,8 +10,8 @@ from typing import TypeVar
 from django.db import transaction
 
 from conversations.live import DASHBOARD, announce, conversation_topic
-from conversations.models import Channel, Conversation
-from conversations.operations import open_conversations
+from conversations.models import Channel
+from conversations.operations import KnownContact, known_contacts, open_conversations
 from pipeline.channels import follow_platform
 from pipeline.controls.switchboard import subject_at
 from pipeline.engine import mailbox
@@ -123,9 +123,10 @@ def _accept_events(
     copies = fence.by_key([_bounded(event) for event in events])
     waiting = [event for event in fence.unseen(channel, copies) if event.ignored_code is None]
     names = {event.address: event.contact_name for event in waiting}
-    conversations = open_conversations(channel=channel, names=names, now=now) if names else {}
-    ended = _switched(channel, conversations.values(), rules)
-    ended |= admission.judge(channel, set(conversations.values()) - set(ended))
+    known = known_contacts(channel, names)
+    verdicts = _verdicts(channel, names, known, rules)
+    conversations = open_conversations(channel=channel, names=names, known=known, now=now) if names else {}
+    ended = {conversations[address]: verdict for address, verdict in verdicts.items()}
     _wake(channel, set(conversations.values()) - set(ended))
     rows = [_row(each, conversations.get(each.first.address), ended) for each in copies.values()]
     inserted = fence.insert(channel, rows, request_id=request_id, now=now)
@@ -136,18 +137,37 @@ def _accept_events(
     return Receipt(len(inserted) - ignored, len(events) - len(inserted), ignored)
 
 
+def _verdicts(
+    channel: Channel, addresses: Collection[str], known: Collection[KnownContact], rules: tuple[Rule, ...]
+) -> dict[str, Verdict]:
+    """By address, where messages end at the door: by a switch over intake, else over a limit.
+
+    Told before anything is made for those who write, so that refusing stays cheap. Raises as `accept` does.
+    """
+    contacts = {who.address: who for who in known}
+    ended = _switched(channel, addresses, contacts, rules)
+    conversations = {
+        address: contacts[address].conversation_id if address in contacts else None
+        for address in addresses
+        if address not in ended
+    }
+    return ended | admission.judge(channel, conversations)
+
+
 def _switched(
-    channel: Channel, conversation_ids: Collection[int], rules: tuple[Rule, ...]
-) -> dict[int, Verdict]:
-    """What a switch over intake makes of each conversation's messages. Raises `IntakePausedError`."""
-    if not rules or not conversation_ids:
-        return {}
-    contacts = Conversation.objects.filter(pk__in=conversation_ids).values_list("pk", "contact_id")
+    channel: Channel,
+    addresses: Collection[str],
+    contacts: Mapping[str, KnownContact],
+    rules: tuple[Rule, ...],
+) -> dict[str, Verdict]:
+    """What a switch over intake makes of each one's messages. Raises `IntakePausedError`."""
     verdicts = {}
-    for conversation_id, contact_id in contacts:
-        rule = strictest(rules, subject_at(channel, conversation_id, contact_id), Capability.INTAKE)
+    for address in addresses if rules else ():
+        who = contacts.get(address)
+        subject = subject_at(channel, who.conversation_id, who.id) if who else subject_at(channel)
+        rule = strictest(rules, subject, Capability.INTAKE)
         if rule is not None:
-            verdicts[conversation_id] = _verdict(rule.action, channel)
+            verdicts[address] = _verdict(rule.action, channel)
     return verdicts
 
 
