@@ -13,6 +13,8 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.chaos, pytest.mark.xdist_group
 
 RATES = dict.fromkeys(FaultPoint, 0.3) | {FaultPoint.STEP_STARTED: 1.0}
 """How often passing the point kills. A tool that may not run twice is begun once, so that there every time kills."""
+LOADS = 5
+"""Of ten messages, at most, until somebody was killed: chance may spare the first."""
 
 
 SUSPENDING = {FaultPoint.SUSPEND_BEFORE, FaultPoint.SUSPENDED}
@@ -21,11 +23,15 @@ SUSPENDING = {FaultPoint.SUSPEND_BEFORE, FaultPoint.SUSPENDED}
 
 @pytest.mark.parametrize("point", [point for point in FaultPoint if point not in SUSPENDING])
 def test_worker_killed_at_this_point_answers_everything_once(system: System, point: FaultPoint) -> None:
-    load = make_load(conversations=5, messages=10, copies=2, seed=100 + list(FaultPoint).index(point))
     before = deaths(system)
     system.stop("worker")
     system.start("worker", ZUPA_KILL_AT=f"{point}={RATES[point]}")
-    ended = survives(system, load)
+    for attempt in range(LOADS):
+        seed = 100 + len(FaultPoint) * attempt + list(FaultPoint).index(point)
+        load = make_load(conversations=5, messages=10, copies=2, seed=seed)
+        ended = survives(system, load)
+        if deaths(system) > before:
+            break
     eventually(lambda: deaths(system) > before, within_s=30, otherwise=lambda: "nobody was killed")
     if point is FaultPoint.STEP_STARTED:
         refunds = {said.id for said in load.messages if said.text == REFUND}
