@@ -25,13 +25,13 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class _Param:
     name: str
 
 
-def slot(name: str) -> RawSQL:
+def param(name: str) -> RawSQL:
     """Where each use puts the value that it brings under this name."""
-    return RawSQL("%s", [_Slot(name)])
+    return RawSQL("%s", [_Param(name)])
 
 
 class _AnyOf(Lookup[Any]):
@@ -47,19 +47,19 @@ class _AnyOf(Lookup[Any]):
 
 def any_of(field: str, name: str, column_type: str = "bigint") -> Q:
     """That the field is one of those in the list which each use brings under this name."""
-    array = RawSQL(f"%s::{column_type}[]", [_Slot(name)])  # noqa: S611 a constant of the program
+    array = RawSQL(f"%s::{column_type}[]", [_Param(name)])  # noqa: S611 a constant of the program
     return Q(_AnyOf(F(field), array))
 
 
-def ask(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+def fetch(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """The rows that a statement of the program's own finds, in the caller's transaction if any."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
 
 
-def run(sql: str, parameters: Parameters = ()) -> int:
-    """As `ask`; the number of rows it found or changed."""
+def execute(sql: str, parameters: Parameters = ()) -> int:
+    """As `fetch`; the number of rows it found or changed."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return int(cursor.rowcount)
@@ -72,7 +72,7 @@ class _Statement:
     parameters: Sequence[Any]
 
     def filled(self, values: Mapping[str, Any]) -> list[Any]:
-        return [values[each.name] if isinstance(each, _Slot) else each for each in self.parameters]
+        return [values[each.name] if isinstance(each, _Param) else each for each in self.parameters]
 
 
 class _Reading(ABC):
@@ -81,7 +81,7 @@ class _Reading(ABC):
 
     def _rows(self, values: Mapping[str, Any]) -> Iterable[Sequence[Any]]:
         statement = self._statement
-        found = ask(statement.sql, statement.filled(values))
+        found = fetch(statement.sql, statement.filled(values))
         rows: Iterable[Sequence[Any]] = statement.compiler.apply_converters(found, self._converters)
         return rows
 
@@ -96,7 +96,7 @@ class _Reading(ABC):
         return compiler.get_converters(selected)
 
 
-class Question(_Reading, Generic[Row]):
+class RowQuery(_Reading, Generic[Row]):
     """Its rows are dataclasses: `build` makes a queryset in which each field of `row` is a field or an annotation."""
 
     def __init__(self, row: type[Row], build: Callable[[], QuerySet[Any]]) -> None:
@@ -104,7 +104,7 @@ class Question(_Reading, Generic[Row]):
         self._names = [field.name for field in fields(row)]
         self._build = build
 
-    def ask(self, **values: Any) -> list[Row]:
+    def fetch(self, **values: Any) -> list[Row]:
         """In the caller's transaction, if any."""
         return [self._row(**dict(zip(self._names, row, strict=True))) for row in self._rows(values)]
 
@@ -113,13 +113,13 @@ class Question(_Reading, Generic[Row]):
         return named
 
 
-class Records(_Reading):
+class ModelQuery(_Reading):
     """Its rows are `build`'s models, with what it selects and annotates beside them."""
 
     def __init__(self, build: Callable[[], QuerySet[Any]]) -> None:
         self._build = build
 
-    def ask(self, **values: Any) -> list[Any]:
+    def fetch(self, **values: Any) -> list[Any]:
         """In the caller's transaction, if any."""
         return [self._record(row) for row in self._rows(values)]
 
@@ -154,16 +154,16 @@ class Records(_Reading):
         return populators(compiler.klass_info, compiler.select, connection.alias)
 
 
-class Change:
-    """An update of the rows of `build`'s queryset; `values` may hold slots, too."""
+class Update:
+    """An update of the rows of `build`'s queryset; `values` may hold `param`s, too."""
 
     def __init__(self, build: Callable[[], QuerySet[Any]], **values: Any) -> None:
         self._build = build
         self._values = values
 
-    def make(self, **values: Any) -> int:
+    def execute(self, **values: Any) -> int:
         """In the caller's transaction, if any. The number of rows changed."""
-        return run(self._statement.sql, self._statement.filled(values))
+        return execute(self._statement.sql, self._statement.filled(values))
 
     @cached_property
     def _statement(self) -> _Statement:
@@ -179,7 +179,7 @@ def insert(rows: Sequence[Model]) -> None:
         return
     shape = _shape(type(rows[0]))
     values = [shape.value(field, row) for row in rows for field in shape.fields]
-    run(shape.head + ", ".join([shape.placeholders] * len(rows)), values)
+    execute(shape.head + ", ".join([shape.placeholders] * len(rows)), values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bench.usage import Usage, measured
 TIMES = 5
 PARTS_S = {"calm": 20, "storm": 20, "after": 30}
 AGE_S = 1
-"""How old what waits may become by the aims of `load`: from there, and from the model's time, the tenant's limit."""
+"""How much longer than its model takes an answer may take: from both, the tenant's limit."""
 NORMAL_S = 1.0
 """An oldest waiting age that nobody notices."""
 

@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
 
-from audit.compiled import run
+from audit.compiled import execute
 
 NOTIFY_CHANNEL = "zupa_live"
 DASHBOARD = "dashboard"
@@ -35,7 +35,7 @@ def announce(*topics: str) -> None:
     if settings.ZUPA.redis_url:
         transaction.on_commit(partial(_send_through_layer, topics))
         return
-    run("SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic", [NOTIFY_CHANNEL, list(topics)])
+    execute("SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic", [NOTIFY_CHANNEL, list(topics)])
 
 
 def _send_through_layer(topics: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import F
 
-from audit.compiled import Question, any_of, slot
+from audit.compiled import RowQuery, any_of, param
 from conversations.models import Channel, Contact, Conversation
 
 
@@ -18,10 +18,10 @@ class KnownContact:
     conversation_id: int | None
 
 
-KNOWN = Question(
+KNOWN = RowQuery(
     KnownContact,
     lambda: (
-        Contact.objects.filter(any_of("address", "addresses", "text"), channel_id=slot("channel_id"))
+        Contact.objects.filter(any_of("address", "addresses", "text"), channel_id=param("channel_id"))
         .annotate(conversation_id=F("conversation__id"))
         .order_by()
     ),
@@ -29,7 +29,7 @@ KNOWN = Question(
 
 
 def known_contacts(channel: Channel, addresses: Collection[str]) -> list[KnownContact]:
-    return KNOWN.ask(channel_id=channel.pk, addresses=list(addresses)) if addresses else []
+    return KNOWN.fetch(channel_id=channel.pk, addresses=list(addresses)) if addresses else []
 
 
 def open_conversations(

@@ -7,21 +7,21 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from audit.compiled import Change, ask, slot
+from audit.compiled import Update, fetch, param
 from audit.models import ActorKind
 from audit.operations import Fact, record
 from conversations.live import announce, conversation_topic
 from conversations.models import EndReason, Session, SummaryStatus
 from conversations.queries import minutes
 
-USE_AGAIN = Change(
+USE_AGAIN = Update(
     lambda: Session.objects.filter(
-        pk=slot("session_id"), conversation_id=slot("conversation_id"), ended_at__isnull=True
+        pk=param("session_id"), conversation_id=param("conversation_id"), ended_at__isnull=True
     ),
-    last_activity_at=slot("now"),
+    last_activity_at=param("now"),
     turn_count=F("turn_count") + 1,
-    prompt_tokens=F("prompt_tokens") + slot("prompt_tokens"),
-    completion_tokens=F("completion_tokens") + slot("completion_tokens"),
+    prompt_tokens=F("prompt_tokens") + param("prompt_tokens"),
+    completion_tokens=F("completion_tokens") + param("completion_tokens"),
 )
 USE = """
 INSERT INTO conversations_session AS known (
@@ -52,9 +52,9 @@ def use(
         "completion_tokens": completion_tokens,
         "now": now,
     }
-    if session_id is not None and USE_AGAIN.make(session_id=session_id, **counted):
+    if session_id is not None and USE_AGAIN.execute(session_id=session_id, **counted):
         return session_id
-    ((used_id,),) = ask(USE, {**counted, "summary_status": SummaryStatus.NONE})
+    ((used_id,),) = fetch(USE, {**counted, "summary_status": SummaryStatus.NONE})
     return int(used_id)
 
 

@@ -12,7 +12,7 @@ import structlog
 from django_q.brokers import Broker
 from django_q.tasks import async_task
 
-from audit.compiled import ask
+from audit.compiled import fetch
 from pipeline.engine.listening import listener_parameters
 from pipeline.engine.workers import cluster_name
 from pipeline.models import QueuedTask
@@ -54,7 +54,7 @@ class PostgresBroker(Broker):  # type: ignore[misc]
         self._listener: psycopg.Connection[Any] | None = None
 
     def enqueue(self, task: str) -> int:
-        ((task_id, _),) = ask(ENQUEUE, [self.list_key, self._coalesce_key, task, QUEUE_CHANNEL])
+        ((task_id, _),) = fetch(ENQUEUE, [self.list_key, self._coalesce_key, task, QUEUE_CHANNEL])
         return int(task_id)
 
     def dequeue(self) -> list[tuple[int, str]] | None:

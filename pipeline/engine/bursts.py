@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from audit.compiled import Question, slot
+from audit.compiled import RowQuery, param
 from pipeline.models import EventStatus, ProcessedEvent, Step
 from pipeline.phases.command_dispatch import is_command
 from pipeline.ports import Json
@@ -30,30 +30,30 @@ class WaitingEvent:
     requeues: int
 
 
-WAITING = Question(
+WAITING = RowQuery(
     WaitingEvent,
     lambda: (
-        ProcessedEvent.objects.filter(conversation_id=slot("conversation_id"))
+        ProcessedEvent.objects.filter(conversation_id=param("conversation_id"))
         .exclude(status=EventStatus.DONE)
         .order_by(F("turn_id").asc(nulls_last=True), "id")[:MAX_BURST]
     ),
 )
-FRESH = Question(
+FRESH = RowQuery(
     WaitingEvent,
     lambda: ProcessedEvent.objects.filter(
-        conversation_id=slot("conversation_id"), status=EventStatus.RECEIVED
+        conversation_id=param("conversation_id"), status=EventStatus.RECEIVED
     ).order_by("id")[:MAX_BURST],
 )
 
 
 def waiting(conversation_id: int) -> list[WaitingEvent]:
     """In arrival order, those of an unfinished turn first."""
-    return WAITING.ask(conversation_id=conversation_id)
+    return WAITING.fetch(conversation_id=conversation_id)
 
 
 def fresh(conversation_id: int) -> list[WaitingEvent]:
     """What no turn has taken up yet, in arrival order."""
-    return FRESH.ask(conversation_id=conversation_id)
+    return FRESH.fetch(conversation_id=conversation_id)
 
 
 def next_burst(waiting: Sequence[WaitingEvent], together: bool) -> list[WaitingEvent]:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from audit.compiled import Change, Question, any_of, insert, slot
+from audit.compiled import RowQuery, Update, any_of, insert, param
 from audit.operations import record_all
 from conversations import sessions
 from conversations.live import DASHBOARD, announce, conversation_topic
@@ -36,27 +36,27 @@ class RunningTurn:
     id: UUID
 
 
-RUNNING = Question(RunningTurn, lambda: Turn.objects.filter(pk=slot("turn_id"), status=TurnStatus.RUNNING))
-FINISH = Change(
-    lambda: Turn.objects.filter(pk=slot("turn_id")),
-    status=slot("status"),
-    error_code=slot("error_code"),
-    error_detail=slot("error_detail"),
-    finished_at=slot("now"),
+RUNNING = RowQuery(RunningTurn, lambda: Turn.objects.filter(pk=param("turn_id"), status=TurnStatus.RUNNING))
+FINISH = Update(
+    lambda: Turn.objects.filter(pk=param("turn_id")),
+    status=param("status"),
+    error_code=param("error_code"),
+    error_detail=param("error_detail"),
+    finished_at=param("now"),
     phase="",
-    phases=slot("phases"),
-    prompt_tokens=slot("prompt_tokens"),
-    completion_tokens=slot("completion_tokens"),
+    phases=param("phases"),
+    prompt_tokens=param("prompt_tokens"),
+    completion_tokens=param("completion_tokens"),
 )
-END = Change(
+END = Update(
     lambda: ProcessedEvent.objects.filter(any_of("pk", "event_ids")),
     status=EventStatus.DONE,
-    outcome=slot("outcome"),
-    outcome_code=slot("outcome_code"),
-    done_at=slot("now"),
+    outcome=param("outcome"),
+    outcome_code=param("outcome_code"),
+    done_at=param("now"),
 )
-SPOKEN_IN = Change(
-    lambda: Conversation.objects.filter(pk=slot("conversation_id")), last_message_at=slot("now")
+SPOKEN_IN = Update(
+    lambda: Conversation.objects.filter(pk=param("conversation_id")), last_message_at=param("now")
 )
 
 
@@ -84,7 +84,7 @@ def commit(state: TurnState, *, now: datetime) -> int | None:
     Raises `StaleError` when the lease is lost, or when the conversation changed hands while the turn ran.
     """
     mailbox.hold_for_owner(state.input.conversation_id, state.input.lease_epoch, state.input.owner_epoch)
-    if not RUNNING.ask(turn_id=state.input.turn_id):
+    if not RUNNING.fetch(turn_id=state.input.turn_id):
         return None  # the database broke off after it had committed, and this is the second try
     session_id = _write_session(state, now)
     _write_transcript(state, session_id, now)
@@ -92,7 +92,7 @@ def commit(state: TurnState, *, now: datetime) -> int | None:
     decision = _decision(state)
     _write_outcomes(state, decision, now)
     _finish(state, decision, now)
-    SPOKEN_IN.make(conversation_id=state.input.conversation_id, now=now)
+    SPOKEN_IN.execute(conversation_id=state.input.conversation_id, now=now)
     record_all(evidence.of_turn(state, session_id, decision), now=now)
     desk().open(_for_people(state, decision), now=now)
     announce(conversation_topic(state.input.conversation_id), DASHBOARD)
@@ -187,12 +187,12 @@ def _write_outcomes(state: TurnState, decision: Decision, now: datetime) -> None
 
 
 def _end(event_ids: list[int], outcome: Outcome, decision: Decision, now: datetime) -> None:
-    END.make(event_ids=event_ids, outcome=outcome, outcome_code=decision.code or "", now=now)
+    END.execute(event_ids=event_ids, outcome=outcome, outcome_code=decision.code or "", now=now)
 
 
 def _finish(state: TurnState, decision: Decision, now: datetime) -> None:
     records = (*state.records, _this_phase(state, now))
-    FINISH.make(
+    FINISH.execute(
         turn_id=state.input.turn_id,
         status=TurnStatus.FAILED if decision.failed else TurnStatus.SUCCEEDED,
         error_code=decision.code or "",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from audit.compiled import Question, slot
+from audit.compiled import RowQuery, param
 from audit.models import ActorKind
 from audit.operations import Fact
 from pipeline.models import Step, StepKind, StepStatus
@@ -25,7 +25,7 @@ TOLD_OF_A_TRY = ("attempt", "error_code", "verdict", "wait_s")
 def of_turn(state: TurnState, session_id: int, decision: Decision) -> list[Fact]:
     """To be recorded in the transaction that commits the turn."""
     teller = _Teller(state.input, {"session_id": session_id})
-    steps = EFFECTS.ask(turn_id=state.input.turn_id)
+    steps = EFFECTS.fetch(turn_id=state.input.turn_id)
     return [
         *_merged(teller),
         *(fact for step in steps for fact in _of_step(teller, step)),
@@ -89,9 +89,9 @@ class _Step:
     error_code: str
 
 
-EFFECTS = Question(
+EFFECTS = RowQuery(
     _Step,
-    lambda: Step.objects.filter(turn_id=slot("turn_id"), kind__in=[StepKind.MODEL, StepKind.TOOL]).order_by(
+    lambda: Step.objects.filter(turn_id=param("turn_id"), kind__in=[StepKind.MODEL, StepKind.TOOL]).order_by(
         "pk"
     ),
 )

@@ -24,7 +24,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from audit import correlation
-from audit.compiled import Change, slot
+from audit.compiled import Update, param
 from conversations.live import announce, conversation_topic
 from pipeline.agents import threads
 from pipeline.engine import mailbox, outbox, turns, workers
@@ -244,7 +244,7 @@ class Executor:
             return Rest(due_in_s=ERROR_PAUSE_S)
 
     async def _work_through(self, claim: Claim, world: World) -> Rest:
-        """Send, answer once, send; then the slot goes to whoever's turn it is, however much waits here.
+        """Send, answer once, send; then the param goes to whoever's turn it is, however much waits here.
 
         What was queued before `begin` cleared the due time is seen by the look into the outbox that comes after it, for
         a turn at its commit; what is queued later makes the mailbox due again.
@@ -268,7 +268,7 @@ class Executor:
     async def _take_turn(self, turn: TurnInput, world: World, store: TurnStore) -> Postponed | None:
         """One last attempt at a time: of the turns that were in flight when their workers died, one is to blame.
 
-        While another is tried, this one waits without its slot; its attempt counts once it begins.
+        While another is tried, this one waits without its param; its attempt counts once it begins.
         """
         if turn.attempt < MAX_ATTEMPTS:
             return await self._run_turn(turn, world, store)
@@ -336,15 +336,15 @@ async def _show_phase(turn: TurnInput, phase: str) -> None:
         await in_database(_write_phase, turn, phase)
 
 
-PHASE = Change(
+PHASE = Update(
     lambda: Turn.objects.filter(
-        pk=slot("turn_id"), lease_epoch=slot("lease_epoch"), finished_at__isnull=True
+        pk=param("turn_id"), lease_epoch=param("lease_epoch"), finished_at__isnull=True
     ),
-    phase=slot("phase"),
+    phase=param("phase"),
 )
 
 
 @transaction.atomic
 def _write_phase(turn: TurnInput, phase: str) -> None:
-    PHASE.make(turn_id=turn.turn_id, lease_epoch=turn.lease_epoch, phase=phase)
+    PHASE.execute(turn_id=turn.turn_id, lease_epoch=turn.lease_epoch, phase=phase)
     announce(conversation_topic(turn.conversation_id))

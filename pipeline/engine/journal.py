@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
-from audit.compiled import run
+from audit.compiled import execute
 from conversations.live import announce, conversation_topic
 from pipeline.agents import threads
 from pipeline.cleaning import storable
@@ -212,7 +212,7 @@ def _write_started(turn: TurnInput, effect: Effect, idempotency_key: UUID, now: 
 
 def _write_ending(turn: TurnInput, effect: Effect, idempotency_key: UUID, ending: Ending) -> None:
     """One statement and no transaction around it: the most frequent write of a turn."""
-    run(
+    execute(
         WRITE_ENDING,
         {
             **_described(effect, idempotency_key),

@@ -7,7 +7,7 @@ worker writes is conditional on the epoch it claimed under: a worker that lost i
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from audit.compiled import ask, run
+from audit.compiled import execute, fetch
 from conversations.models import MAX_BURST_S
 from pipeline.policies.errors import Code, StaleError
 
@@ -32,7 +32,7 @@ def wake(conversation_ids: Collection[int], *, burst_window_s: float = 0.0) -> N
     With a burst window, due once nothing more came for that long, but at most `MAX_BURST_S` after the first message.
     The lock also puts events of one conversation that arrive at once into one order.
     """
-    run(
+    execute(
         WAKE,
         {
             "ids": sorted(conversation_ids),
@@ -65,7 +65,7 @@ def claim(*, owner: str, limit: int) -> list[Claim]:
     Tenants take turns: first the longest due of each, beginning with who has the fewest in flight, then the second
     of each. None gets more than its `max_in_flight`.
     """
-    leased = ask(CLAIM, {"owner": owner, "lease_s": LEASE_S, "limit": limit})
+    leased = fetch(CLAIM, {"owner": owner, "lease_s": LEASE_S, "limit": limit})
     return [Claim(conversation_id, owner, *rest) for conversation_id, *rest in leased]
 
 
@@ -99,7 +99,7 @@ RETURNING mailbox.conversation_id, mailbox.lease_epoch, EXISTS (
 
 def next_due_in_s() -> float | None:
     """Seconds until the next mailbox that nobody works on is due, negative if it is; None if there is none."""
-    ((seconds,),) = ask(
+    ((seconds,),) = fetch(
         "SELECT EXTRACT(EPOCH FROM min(due_at) - now())::float FROM pipeline_mailbox"
         " WHERE due_at IS NOT NULL AND lease_owner = ''"
     )
@@ -108,20 +108,18 @@ def next_due_in_s() -> float | None:
 
 def clear_due(conversation_id: int, lease_epoch: int) -> None:
     """Say that the waiting events are about to be read. Raises `StaleError` when the lease is lost."""
-    if (
-        run(
-            "UPDATE pipeline_mailbox SET due_at = NULL, burst_since = NULL"
-            " WHERE conversation_id = %s AND lease_epoch = %s",
-            [conversation_id, lease_epoch],
-        )
-        != 1
-    ):
+    cleared = execute(
+        "UPDATE pipeline_mailbox SET due_at = NULL, burst_since = NULL"
+        " WHERE conversation_id = %s AND lease_epoch = %s",
+        [conversation_id, lease_epoch],
+    )
+    if not cleared:
         raise _lease_lost(conversation_id)
 
 
 def look_again(conversation_id: int, *, in_s: float) -> None:
     """Make it due after that long. Under the lock of `clear_due`, so that whoever wakes it meanwhile comes after."""
-    run(
+    execute(
         "UPDATE pipeline_mailbox SET due_at = now() + make_interval(secs => %s) WHERE conversation_id = %s",
         [in_s, conversation_id],
     )
@@ -129,19 +127,17 @@ def look_again(conversation_id: int, *, in_s: float) -> None:
 
 def hold(conversation_id: int, lease_epoch: int) -> None:
     """Keep the lease from ending before the caller's transaction does. Raises `StaleError` when it is lost."""
-    if (
-        run(
-            "SELECT FROM pipeline_mailbox WHERE conversation_id = %s AND lease_epoch = %s FOR SHARE",
-            [conversation_id, lease_epoch],
-        )
-        != 1
-    ):
+    held = execute(
+        "SELECT FROM pipeline_mailbox WHERE conversation_id = %s AND lease_epoch = %s FOR SHARE",
+        [conversation_id, lease_epoch],
+    )
+    if not held:
         raise _lease_lost(conversation_id)
 
 
 def lock(conversation_id: int) -> None:
     """Keep workers and ingress from changing it before the caller's transaction ends."""
-    run("SELECT FROM pipeline_mailbox WHERE conversation_id = %s FOR UPDATE", [conversation_id])
+    execute("SELECT FROM pipeline_mailbox WHERE conversation_id = %s FOR UPDATE", [conversation_id])
 
 
 def hold_with_owner(conversation_id: int, lease_epoch: int) -> int:
@@ -149,7 +145,7 @@ def hold_with_owner(conversation_id: int, lease_epoch: int) -> int:
 
     Locks the conversation, then its mailbox: the order that commit point, sends and takeover keep.
     """
-    held = ask(HOLD_WITH_OWNER, [conversation_id, lease_epoch])
+    held = fetch(HOLD_WITH_OWNER, [conversation_id, lease_epoch])
     if not held:
         raise _lease_lost(conversation_id)
     return int(held[0][0])
@@ -171,7 +167,7 @@ FOR NO KEY UPDATE OF conversation FOR SHARE OF mailbox
 
 def release(claim: Claim, *, due_in_s: float | None) -> None:
     """Give the lease back; due again in `due_in_s`, or at once if something came in. A lost lease is no error."""
-    run(
+    execute(
         """
         UPDATE pipeline_mailbox
         SET lease_owner = '', lease_expires_at = NULL,
@@ -184,7 +180,7 @@ def release(claim: Claim, *, due_in_s: float | None) -> None:
 
 def renew(owner: str, conversation_ids: Sequence[int]) -> set[int]:
     """Extend these leases of `owner`; those it still holds. One it has forgotten about is left to run out."""
-    renewed = ask(
+    renewed = fetch(
         """
         UPDATE pipeline_mailbox SET lease_expires_at = now() + make_interval(secs => %s)
         WHERE lease_owner = %s AND conversation_id = ANY(%s) RETURNING conversation_id
@@ -196,7 +192,7 @@ def renew(owner: str, conversation_ids: Sequence[int]) -> set[int]:
 
 def expire_leases(*, dead_owners: Sequence[str] = ()) -> int:
     """Make due what was leased to `dead_owners`, or to anyone whose lease has run out. The number of leases ended."""
-    return run(
+    return execute(
         """
         UPDATE pipeline_mailbox
         SET lease_owner = '', lease_expires_at = NULL, lease_epoch = lease_epoch + 1, due_at = now()
@@ -207,7 +203,7 @@ def expire_leases(*, dead_owners: Sequence[str] = ()) -> int:
 
 
 def has_due_work() -> bool:
-    ((is_due,),) = ask(
+    ((is_due,),) = fetch(
         "SELECT EXISTS (SELECT FROM pipeline_mailbox WHERE due_at <= now() AND lease_owner = '')"
     )
     return bool(is_due)

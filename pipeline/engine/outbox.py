@@ -6,7 +6,6 @@ unless the platform drops repeats and the channel's policy is to send again.
 """
 
 import asyncio
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,43 +15,32 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.db.models import (
-    Case,
-    DateTimeField,
     DurationField,
     Exists,
     ExpressionWrapper,
     F,
     QuerySet,
-    Value,
-    When,
 )
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from audit.compiled import Change, Question, any_of, slot
-from audit.operations import Fact, record
-from conversations import channels
+from audit.compiled import RowQuery, Update, any_of, param
 from conversations.live import DASHBOARD, announce, conversation_topic
-from conversations.models import DELIVERY_RANK, Delivery, Message, UnknownPolicy
-from pipeline.cleaning import storable
+from conversations.models import Delivery, Message, UnknownPolicy
 from pipeline.controls import switchboard
-from pipeline.engine import files, mailbox
+from pipeline.engine import files, mailbox, sends
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
-from pipeline.models import Switch, Turn
+from pipeline.models import Switch
 from pipeline.policies.calls import CALLS, UPLOAD_S, Call
 from pipeline.policies.errors import (
-    CHANNEL_REFUSED,
     MAY_HAVE_ARRIVED,
-    BreakerOpenError,
     Code,
     PipelineError,
-    TransientError,
     UnknownError,
 )
-from pipeline.policies.retries import RetryDecision, Tried
 from pipeline.policies.switches import PAUSED_S, Capability, Rule, Subject, SwitchAction, strictest
 from pipeline.ports import ChannelConfig, Json, OutboundMessage, Sender
 
@@ -61,7 +49,6 @@ logger = structlog.get_logger(__name__)
 
 Senders = Mapping[str, Sender]
 """By channel kind."""
-BELOW_SENT = [state for state, rank in DELIVERY_RANK.items() if rank < DELIVERY_RANK[Delivery.SENT]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +110,7 @@ class OpenMessage:
 
 def _open_messages() -> QuerySet[Any]:
     return Message.objects.filter(
-        conversation_id=slot("conversation_id"), delivery__in=[Delivery.QUEUED, Delivery.SENDING]
+        conversation_id=param("conversation_id"), delivery__in=[Delivery.QUEUED, Delivery.SENDING]
     ).order_by("id")
 
 
@@ -132,7 +119,7 @@ class OpenMessageId:
     id: int
 
 
-STILL_OPEN = Question(OpenMessageId, lambda: _open_messages()[:1])
+STILL_OPEN = RowQuery(OpenMessageId, lambda: _open_messages()[:1])
 
 
 def _open_messages_told() -> QuerySet[Any]:
@@ -155,30 +142,22 @@ def _open_messages_told() -> QuerySet[Any]:
     return told[:20]  # enough to get past some that may not go out
 
 
-OPEN_MESSAGES = Question(OpenMessage, _open_messages_told)
+OPEN_MESSAGES = RowQuery(OpenMessage, _open_messages_told)
 
 
 def _markable() -> QuerySet[Any]:
     """Unless a status settled it just now, or a switch came that the sender does not know."""
     known = any_of("pk", "known_switches")
     news = Switch.objects.filter(switchboard.COUNTS, ~known, capability=Capability.OUTBOUND)
-    return Message.objects.filter(~Exists(news), pk=slot("message_id"), delivery=slot("delivery"))
+    return Message.objects.filter(~Exists(news), pk=param("message_id"), delivery=param("delivery"))
 
 
-MARK_SENDING = Change(
+MARK_SENDING = Update(
     _markable,
     delivery=Delivery.SENDING,
     attempts=F("attempts") + 1,
-    lease_epoch=slot("lease_epoch"),
-    error_code=slot("error_code"),
-)
-MARK_SENT = Change(
-    lambda: Message.objects.filter(pk=slot("message_id")),
-    provider_id=slot("provider_id"),
-    sent_at=Coalesce("sent_at", slot("now"), output_field=DateTimeField()),
-    error_code="",
-    error_detail="",
-    delivery=Case(When(delivery__in=BELOW_SENT, then=Value(Delivery.SENT)), default=F("delivery")),
+    lease_epoch=param("lease_epoch"),
+    error_code=param("error_code"),
 )
 
 
@@ -222,7 +201,7 @@ async def _send_in_time(sender: Sender, sending: Sending) -> str:
 @transaction.atomic
 def _next(claim: Claim, senders: Senders, *, now: datetime) -> Step:
     """`mark_next` for who holds nothing yet. Raises `StaleError` when the lease is lost."""
-    if not STILL_OPEN.ask(conversation_id=claim.conversation_id):
+    if not STILL_OPEN.fetch(conversation_id=claim.conversation_id):
         return None
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
     return mark_next(claim, senders, owner_epoch, now=now)
@@ -233,7 +212,7 @@ def mark_next(claim: Claim, senders: Senders, owner_epoch: int, *, now: datetime
 
     In the caller's transaction, which holds lease and owner.
     """
-    messages = OPEN_MESSAGES.ask(conversation_id=claim.conversation_id)
+    messages = OPEN_MESSAGES.fetch(conversation_id=claim.conversation_id)
     rules = switchboard.read_if(messages[0].is_switched) if messages else ()
     for message in messages:
         may_repeat = _may_repeat(message, senders)
@@ -278,13 +257,14 @@ def _switched(message: OpenMessage, claim: Claim, rules: tuple[Rule, ...]) -> Sw
 
 def _call_off(message: OpenMessage, claim: Claim, code: Code, detail: str, now: datetime) -> None:
     """Of one that may have arrived already it is not said that it was withdrawn."""
-    row = _row(message.id)
     if _was_interrupted(message, claim):
         _mark_interrupted(message, now)
-    elif row.error_code in MAY_HAVE_ARRIVED:
-        _write_unknown(row, UnknownError(Code(row.error_code), row.error_detail), now)
+        return
+    row = _row(message.id)
+    if row.error_code in MAY_HAVE_ARRIVED:
+        sends.write_unknown(row, UnknownError(Code(row.error_code), row.error_detail), now)
     else:
-        _withdraw(row, code, detail, now)
+        sends.withdraw(row, code, detail, now)
 
 
 def _row(message_id: int) -> Message:
@@ -299,7 +279,7 @@ def _was_interrupted(message: OpenMessage, claim: Claim) -> bool:
 def _mark_sending(message: OpenMessage, claim: Claim, rules: tuple[Rule, ...]) -> bool:
     """False where a status settled it just now, or where a switch came that `rules` do not know."""
     interrupted = _was_interrupted(message, claim)
-    marked = MARK_SENDING.make(
+    marked = MARK_SENDING.execute(
         message_id=message.id,
         delivery=message.delivery,
         known_switches=[rule.id for rule in rules],
@@ -335,117 +315,12 @@ def _sending(message: OpenMessage, claim: Claim, may_repeat: bool) -> Sending:
 
 def _mark_interrupted(message: OpenMessage, now: datetime) -> None:
     error = UnknownError(Code.SEND_INTERRUPTED, "The worker died while it sent this; it may have arrived.")
-    _write_unknown(_row(message.id), error, now)
-
-
-def _withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
-    Message.objects.filter(pk=message.pk).update(
-        delivery=Delivery.WITHDRAWN, error_code=code, error_detail=detail
-    )
-    _record(message, "message.withdrawn", code, now)
-    announce(conversation_topic(message.conversation_id))
+    sends.write_unknown(_row(message.id), error, now)
 
 
 @transaction.atomic
 def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> bool:
-    """What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down.
-
-    Whether something of the conversation is still to be sent.
-    """
-    if isinstance(result, str):
-        MARK_SENT.make(message_id=sending.message_id, provider_id=result, now=now)
-    else:
-        _record_failure(sending, result, now)
+    """Whether something of the conversation is still to be sent."""
+    sends.record_result(sending.message_id, result, now=now, may_repeat=sending.may_repeat)
     announce(conversation_topic(sending.conversation_id), DASHBOARD)
-    return bool(STILL_OPEN.ask(conversation_id=sending.conversation_id))
-
-
-def _record_failure(sending: Sending, error: PipelineError, now: datetime) -> None:
-    message = Message.objects.select_for_update(no_key=True).get(pk=sending.message_id)
-    if isinstance(error, UnknownError) and not sending.may_repeat:
-        _write_unknown(message, error, now)
-    else:
-        _write_not_sent(message, error, now)
-
-
-def _write_unknown(message: Message, error: UnknownError, now: datetime) -> None:
-    """A status webhook may have settled it already: then there is nothing unknown about it."""
-    unsettled = Message.objects.filter(pk=message.pk, delivery__in=[Delivery.QUEUED, Delivery.SENDING])
-    if unsettled.update(delivery=Delivery.UNKNOWN, error_code=error.code, error_detail=error.detail):
-        _record(message, "message.unknown", error.code, now)
-
-
-def _write_not_sent(message: Message, error: PipelineError, now: datetime) -> None:
-    """Back into the queue if the policy says so, or if it is the channel that has to be mended; else it ends.
-
-    As failed only where no try of it may have arrived: that keeps its code whatever came after.
-    """
-    unsettled = Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING)
-    code = message.error_code if message.error_code in MAY_HAVE_ARRIVED else error.code
-    story = {"error_code": code, "error_detail": storable(error.detail)}
-    if error.code in CHANNEL_REFUSED:
-        unsettled.update(delivery=Delivery.QUEUED, **story)
-        channels.pause(channel_id=message.channel_id, reason=f"{error.code}: {error.detail}", now=now)
-        return
-    decision = CALLS[Call.SEND].retry.decide(_waited_out(error), _tried(message, now), random.Random())
-    if decision.is_retry:
-        send_after = Now() + timedelta(seconds=decision.wait_s)
-        unsettled.update(delivery=Delivery.QUEUED, send_after=send_after, **story)
-        _record_retry(message, error, decision, now)
-    else:
-        _write_end(message, story, now)
-
-
-def _write_end(message: Message, story: dict[str, str], now: datetime) -> None:
-    end = Delivery.UNKNOWN if story["error_code"] in MAY_HAVE_ARRIVED else Delivery.FAILED
-    if Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(delivery=end, **story):
-        _record(message, f"message.{end}", story["error_code"], now)
-
-
-def _waited_out(error: PipelineError) -> PipelineError:
-    """A turn has no time for an open breaker; a row in the outbox has. What may have arrived is repeated, too."""
-    again = isinstance(error, BreakerOpenError | UnknownError)
-    return TransientError(error.code, error.detail) if again else error
-
-
-def _tried(message: Message, now: datetime) -> Tried:
-    """That it was certainly not accepted, or that the platform drops repeats, makes another try harmless."""
-    elapsed_s = (now - message.created_at).total_seconds()
-    return Tried(attempt=message.attempts, elapsed_s=elapsed_s, is_idempotent=True, retries_left=1)
-
-
-def _record(
-    message: Message, action: str, reason: str, now: datetime, details: Mapping[str, Any] | None = None
-) -> None:
-    fact = Fact(
-        action=action,
-        object_type="message",
-        object_id=message.pk,
-        policy_version=_policy_version(message),
-        reason=reason,
-        ids={
-            "tenant_id": message.conversation.tenant_id,
-            "conversation_id": message.conversation_id,
-            "turn_id": message.turn_id or "",
-        },
-        details=details or {},
-    )
-    record(fact, now=now)
-
-
-def _record_retry(message: Message, error: PipelineError, decision: RetryDecision, now: datetime) -> None:
-    """Not where an open breaker kept it from being tried: the breaker's own entry stands for all that waits."""
-    if not isinstance(error, BreakerOpenError):
-        details = {
-            "attempt": message.attempts,
-            "verdict": decision.verdict,
-            "wait_s": round(decision.wait_s, 3),
-        }
-        _record(message, "message.retried", error.code, now, details)
-
-
-def _policy_version(message: Message) -> object:
-    """That of the turn that wrote it; empty where none did."""
-    if message.turn_id is None:
-        return ""
-    return Turn.objects.filter(pk=message.turn_id).values_list("policy_version", flat=True).first()
+    return bool(STILL_OPEN.fetch(conversation_id=sending.conversation_id))

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from audit.compiled import Records, any_of, run, slot
+from audit.compiled import ModelQuery, any_of, execute, param
 from conversations import channels
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import DELIVERY_RANK, Channel, Delivery, Direction, Message
@@ -77,20 +77,20 @@ def _reported() -> QuerySet[Message]:
         Message.objects.select_for_update(no_key=True)
         .filter(
             any_of("idempotency_key", "references", "uuid") | by_provider_id,
-            channel_id=slot("channel_id"),
+            channel_id=param("channel_id"),
             direction=Direction.OUT,
         )
         .order_by("id")
     )
 
 
-REPORTED = Records(_reported)
+REPORTED = ModelQuery(_reported)
 
 
 def _reported_messages(channel: Channel, updates: Sequence[StatusUpdate]) -> list[Message]:
     references = {update.client_reference for update in updates if update.client_reference}
     provider_ids = {update.provider_id for update in updates}
-    return REPORTED.ask(channel_id=channel.pk, references=list(references), provider_ids=list(provider_ids))
+    return REPORTED.fetch(channel_id=channel.pk, references=list(references), provider_ids=list(provider_ids))
 
 
 def _move_up(message: Message, update: StatusUpdate) -> bool:
@@ -107,7 +107,7 @@ def _move_up(message: Message, update: StatusUpdate) -> bool:
 def _write_moved(messages: Sequence[Message]) -> None:
     """One statement for all: `bulk_update` takes seconds for the thousand statuses that one webhook may bring."""
     columns = [[getattr(message, name) for message in messages] for name in MOVED_FIELDS]
-    run(WRITE_MOVED, columns)
+    execute(WRITE_MOVED, columns)
 
 
 MOVED_FIELDS = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 
-from audit.compiled import Question, slot
+from audit.compiled import ModelQuery, RowQuery, param
 from conversations.models import (
     Agent,
     AgentMode,
@@ -28,7 +28,7 @@ from pipeline.engine.bursts import WaitingEvent
 from pipeline.models import Outcome, ProcessedEvent, Turn
 from pipeline.phases.state import AgentConfig, InboundMessage, OpenSession, OutagePolicy, TurnInput
 from pipeline.policies import risk
-from pipeline.ports import ChatMessage, Json, Role
+from pipeline.ports import ChatMessage, Role
 
 MAX_NOTES = 20
 RATE_WINDOW = timedelta(minutes=1)
@@ -59,30 +59,6 @@ class Situation:
     has_notes: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """What a turn has to know of its agent."""
-
-    name: str
-    prompt_template: str
-    model: str
-    language: str
-    temperature: float
-    max_output_tokens: int
-    max_tool_iterations: int
-    history_limit: int
-    allowed_tools: list[str]
-    burst_window_s: float
-    fallback_model: str
-    fallback_reply: str
-    refusal_reply: str
-    outage_policy: str
-    session_idle_minutes: int
-    rate_limit_per_minute: int
-    mode: str
-    risk_rules: list[Json]
-
-
 @dataclass(frozen=True, slots=True)
 class RecentEvent:
     received_at: datetime
@@ -101,7 +77,7 @@ def _situations() -> QuerySet[Any]:
     newest = (
         Agent.history.filter(id=OuterRef("channel__agent_id")).values("id").annotate(newest=Max("history_id"))
     ).values("newest")
-    return Conversation.objects.filter(pk=slot("conversation_id")).annotate(
+    return Conversation.objects.filter(pk=param("conversation_id")).annotate(
         agent_id=F("channel__agent_id"),
         answers_bursts_together=Q(channel__agent__burst_window_s__gt=0),
         tenant_name=F("channel__agent__tenant__name"),
@@ -115,32 +91,32 @@ def _situations() -> QuerySet[Any]:
     )
 
 
-SITUATION = Question(Situation, _situations)
-CONFIGURATION = Question(Configuration, lambda: Agent.objects.filter(pk=slot("agent_id")))
-OPEN_SESSION = Question(
+SITUATION = RowQuery(Situation, _situations)
+AGENT = ModelQuery(lambda: Agent.objects.filter(pk=param("agent_id")))
+OPEN_SESSION = RowQuery(
     OpenSession,
-    lambda: Session.objects.filter(conversation_id=slot("conversation_id"), ended_at__isnull=True),
+    lambda: Session.objects.filter(conversation_id=param("conversation_id"), ended_at__isnull=True),
 )
 
 
 @cache
-def _newest_events(number: int) -> Question[RecentEvent]:
+def _newest_events(number: int) -> RowQuery[RecentEvent]:
     """One for each limit in use: how many rows are wanted is no value that a query can bring along."""
     of_conversation = ProcessedEvent.objects.filter(
-        conversation_id=slot("conversation_id"), pk__lte=slot("event_id")
+        conversation_id=param("conversation_id"), pk__lte=param("event_id")
     )
-    return Question(RecentEvent, lambda: of_conversation.order_by("-pk")[:number])
+    return RowQuery(RecentEvent, lambda: of_conversation.order_by("-pk")[:number])
 
 
 @cache
-def _newest_lines(number: int) -> Question[Line]:
-    return Question(
-        Line, lambda: Message.objects.filter(session_id=slot("session_id")).order_by("-id")[:number]
+def _newest_lines(number: int) -> RowQuery[Line]:
+    return RowQuery(
+        Line, lambda: Message.objects.filter(session_id=param("session_id")).order_by("-id")[:number]
     )
 
 
 def situation_of(conversation_id: int) -> Situation:
-    (situation,) = SITUATION.ask(conversation_id=conversation_id)
+    (situation,) = SITUATION.fetch(conversation_id=conversation_id)
     return situation
 
 
@@ -152,7 +128,7 @@ def turn_input(
     is_resumed: bool,
     leaves_waiting: bool,
 ) -> TurnInput:
-    session = next(iter(OPEN_SESSION.ask(conversation_id=turn.conversation_id)), None)
+    session = next(iter(OPEN_SESSION.fetch(conversation_id=turn.conversation_id)), None)
     agent = _agent_in_force(situation, turn.policy_version)
     recent = _recent_outcomes(turn.conversation_id, events[-1], agent.rate_limit_per_minute)
     return TurnInput(
@@ -194,7 +170,9 @@ def _recent_outcomes(conversation_id: int, event: WaitingEvent, limit: int) -> l
     """
     if event.requeues:
         return []
-    newest = _newest_events(limit + bursts.MAX_BURST).ask(conversation_id=conversation_id, event_id=event.id)
+    newest = _newest_events(limit + bursts.MAX_BURST).fetch(
+        conversation_id=conversation_id, event_id=event.id
+    )
     return [each.outcome for each in newest if each.received_at > event.received_at - RATE_WINDOW]
 
 
@@ -204,7 +182,7 @@ def _agent_in_force(situation: Situation, policy_version: int) -> Any:
         then = Agent.history.filter(history_id=policy_version).first()
         if then is not None:
             return then
-    (now,) = CONFIGURATION.ask(agent_id=situation.agent_id)
+    (now,) = AGENT.fetch(agent_id=situation.agent_id)
     return now
 
 
@@ -252,7 +230,7 @@ def _history(
     """What was said before. What was said last and is asked for again now, is said now."""
     if session is None or not limit:
         return ()
-    newest = _newest_lines(limit).ask(session_id=session.id)
+    newest = _newest_lines(limit).fetch(session_id=session.id)
     again = {event.payload["provider_id"] for event in events if event.requeues}
     said = dropwhile(lambda line: line.direction == Direction.IN and line.provider_id in again, newest)
     return tuple(map(_chat_message, reversed(list(said))))

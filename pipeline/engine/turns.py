@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from audit.compiled import Change, any_of, insert, slot
+from audit.compiled import Update, any_of, insert, param
 from conversations.live import announce, conversation_topic
 from conversations.models import Owner
 from pipeline.controls import switchboard
@@ -27,10 +27,10 @@ from pipeline.policies.switches import PAUSED_S, Capability, Subject, SwitchActi
 MAX_ABSORPTIONS = 3
 
 
-TAKE = Change(
+TAKE = Update(
     lambda: ProcessedEvent.objects.filter(any_of("pk", "event_ids")),
     status=EventStatus.PROCESSING,
-    turn_id=slot("turn_id"),
+    turn_id=param("turn_id"),
 )
 
 
@@ -128,7 +128,7 @@ def _open(events: list[WaitingEvent], policy_version: int, claim: Claim, now: da
 
 
 def _take(events: Sequence[WaitingEvent], turn_id: UUID) -> None:
-    TAKE.make(event_ids=[event.id for event in events], turn_id=turn_id)
+    TAKE.execute(event_ids=[event.id for event in events], turn_id=turn_id)
 
 
 def _resume(turn: Turn, claim: Claim) -> Turn:

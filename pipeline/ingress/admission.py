@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from audit.compiled import ask
+from audit.compiled import fetch
 from conversations.models import (
     AuthorKind,
     Channel,
@@ -59,7 +59,7 @@ def overloaded(channel: Channel, code: Code) -> Verdict:
 
 def _over_limit(channel: Channel, conversations: Mapping[str, int | None]) -> dict[str, Code]:
     tenant = channel.tenant
-    ((waiting, full),) = ask(
+    ((waiting, full),) = fetch(
         WAITING,
         [
             tenant.pk,

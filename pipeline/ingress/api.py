@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 
-from audit.compiled import Records, slot
+from audit.compiled import ModelQuery, param
 from audit.middleware import request_id_of
 from conversations.models import Channel, ChannelKind
 from pipeline.controls import switchboard
@@ -83,9 +83,9 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-CHANNEL = Records(
+CHANNEL = ModelQuery(
     lambda: (
-        Channel.objects.filter(kind=slot("kind"), slug=slot("slug"), is_active=True)
+        Channel.objects.filter(kind=param("kind"), slug=param("slug"), is_active=True)
         .annotate(is_switched=switchboard.any_in_force())
         .select_related("tenant", "agent")
     )
@@ -94,7 +94,7 @@ CHANNEL = Records(
 
 def _channel(kind: ChannelKind, slug: str) -> Any:
     """With `is_switched`: whether any switch is in force."""
-    found = CHANNEL.ask(kind=kind, slug=slug)
+    found = CHANNEL.fetch(kind=kind, slug=slug)
     if not found:
         raise UnknownChannelError(f"There is no active {kind} channel {slug!r}.")
     return found[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from audit.compiled import Question, any_of, ask, slot
+from audit.compiled import RowQuery, any_of, fetch, param
 from audit.operations import Fact, record_all
 from conversations.models import Channel
 from pipeline.models import EventStatus, Outcome, ProcessedEvent
@@ -68,17 +68,17 @@ class KnownEvent:
     dedupe_key: str
 
 
-KNOWN = Question(
+KNOWN = RowQuery(
     KnownEvent,
     lambda: ProcessedEvent.objects.filter(
-        any_of("dedupe_key", "dedupe_keys", "text"), channel_id=slot("channel_id")
+        any_of("dedupe_key", "dedupe_keys", "text"), channel_id=param("channel_id")
     ).order_by(),
 )
 
 
 def unseen(channel: Channel, copies: Mapping[str, Copies]) -> list[InboundEvent]:
     """Those that are not on the ledger yet, as far as is known before `insert` makes sure."""
-    seen = {known.dedupe_key for known in KNOWN.ask(channel_id=channel.pk, dedupe_keys=list(copies))}
+    seen = {known.dedupe_key for known in KNOWN.fetch(channel_id=channel.pk, dedupe_keys=list(copies))}
     return [same.first for key, same in copies.items() if key not in seen]
 
 
@@ -88,7 +88,7 @@ def insert(channel: Channel, rows: Sequence[Row], *, request_id: str, now: datet
         return set()
     columns = [list(column) for column in zip(*(_values(row, now) for row in rows), strict=True)]
     parameters: list[Any] = [channel.tenant_id, channel.pk, request_id, now, *columns]
-    known = ask(INSERT, parameters)
+    known = fetch(INSERT, parameters)
     copies = {row.copies.first.dedupe_key: row.copies for row in rows}
     conflicts = [
         _conflict(event_id, key, channel, theirs)

@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from audit.compiled import Change, Question, Records, any_of, insert, slot
+from audit.compiled import ModelQuery, RowQuery, Update, any_of, insert, param
 from conversations.models import Agent, Channel, Contact, Message
 from pipeline.models import Turn
 from tests import factories
@@ -27,10 +27,10 @@ class Door:
     tools: list[str]
 
 
-DOORS = Question(
+DOORS = RowQuery(
     Door,
     lambda: (
-        Channel.objects.filter(any_of("slug", "slugs", "text"), kind=slot("kind"))
+        Channel.objects.filter(any_of("slug", "slugs", "text"), kind=param("kind"))
         .annotate(tools=F("agent__allowed_tools"))
         .order_by("slug")
     ),
@@ -42,33 +42,33 @@ def test_each_use_brings_its_own_values_and_finds_what_the_fields_mean() -> None
     shop = factories.channel(slug="shop", kind="http", agent=agent, credentials={"secret": "s"})
     bank = factories.channel(slug="bank", kind="http", agent=agent, credentials={"secret": "b"})
 
-    assert DOORS.ask(kind="http", slugs=["shop", "bank"]) == [
+    assert DOORS.fetch(kind="http", slugs=["shop", "bank"]) == [
         Door(id=bank.pk, slug="bank", credentials={"secret": "b"}, tools=["order_status"]),
         Door(id=shop.pk, slug="shop", credentials={"secret": "s"}, tools=["order_status"]),
     ]
-    assert [door.slug for door in DOORS.ask(kind="http", slugs=["shop"])] == ["shop"]
-    assert DOORS.ask(kind="waha", slugs=["shop"]) == DOORS.ask(kind="http", slugs=[]) == []
+    assert [door.slug for door in DOORS.fetch(kind="http", slugs=["shop"])] == ["shop"]
+    assert DOORS.fetch(kind="waha", slugs=["shop"]) == DOORS.fetch(kind="http", slugs=[]) == []
 
 
 def test_values_are_values_whatever_stands_in_them() -> None:
     odd = factories.channel(kind="http", slug="plain")
     Channel.objects.filter(pk=odd.pk).update(slug="%s'; DROP TABLE x; --\\")
 
-    assert [door.id for door in DOORS.ask(kind="http", slugs=["%s'; DROP TABLE x; --\\"])] == [odd.pk]
-    assert DOORS.ask(kind="' OR '1'='1", slugs=["plain"]) == []
+    assert [door.id for door in DOORS.fetch(kind="http", slugs=["%s'; DROP TABLE x; --\\"])] == [odd.pk]
+    assert DOORS.fetch(kind="' OR '1'='1", slugs=["plain"]) == []
 
 
 def test_records_are_models_with_what_they_hang_on_and_what_was_asked_beside() -> None:
     channel = factories.channel(kind="http", slug="shop")
-    records = Records(
+    records = ModelQuery(
         lambda: (
-            Channel.objects.filter(slug=slot("slug"))
+            Channel.objects.filter(slug=param("slug"))
             .annotate(is_used=Exists(Contact.objects.filter(channel=OuterRef("pk"))))
             .select_related("agent__tenant")
         )
     )
 
-    (found,) = records.ask(slug="shop")
+    (found,) = records.fetch(slug="shop")
 
     assert found == channel
     assert found.credentials == channel.credentials
@@ -82,14 +82,14 @@ def test_records_are_models_with_what_they_hang_on_and_what_was_asked_beside() -
 
 def test_a_change_tells_how_many_rows_it_changed() -> None:
     agent = factories.agent(history_limit=20)
-    longer = Change(
+    longer = Update(
         lambda: Agent.objects.filter(any_of("pk", "ids")),
-        history_limit=F("history_limit") + slot("more"),
-        name=slot("name"),
+        history_limit=F("history_limit") + param("more"),
+        name=param("name"),
     )
 
-    assert longer.make(ids=[agent.pk, 0], more=5, name="Ana") == 1
-    assert longer.make(ids=[0], more=5, name="Ana") == 0
+    assert longer.execute(ids=[agent.pk, 0], more=5, name="Ana") == 1
+    assert longer.execute(ids=[0], more=5, name="Ana") == 0
     agent.refresh_from_db()
     assert (agent.history_limit, agent.name) == (25, "Ana")
 
@@ -128,4 +128,4 @@ def test_a_row_that_brings_its_own_key_keeps_it() -> None:
 
 def test_an_error_is_djangos() -> None:
     with pytest.raises(DatabaseError):
-        DOORS.ask(kind="http\x00", slugs=["shop"])
+        DOORS.fetch(kind="http\x00", slugs=["shop"])

@@ -1,0 +1,144 @@
+"""What became of a send, on record."""
+
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, DateTimeField, F, Value, When
+from django.db.models.functions import Coalesce, Now
+
+from audit.compiled import Update, param
+from audit.operations import Fact, record
+from conversations import channels
+from conversations.live import announce, conversation_topic
+from conversations.models import DELIVERY_RANK, Delivery, Message
+from pipeline.cleaning import storable
+from pipeline.models import Turn
+from pipeline.policies.calls import CALLS, Call
+from pipeline.policies.errors import (
+    CHANNEL_REFUSED,
+    MAY_HAVE_ARRIVED,
+    BreakerOpenError,
+    Code,
+    PipelineError,
+    TransientError,
+    UnknownError,
+)
+from pipeline.policies.retries import RetryDecision, Tried
+
+BELOW_SENT = [state for state, rank in DELIVERY_RANK.items() if rank < DELIVERY_RANK[Delivery.SENT]]
+MARK_SENT = Update(
+    lambda: Message.objects.filter(pk=param("message_id")),
+    provider_id=param("provider_id"),
+    sent_at=Coalesce("sent_at", param("now"), output_field=DateTimeField()),
+    error_code="",
+    error_detail="",
+    delivery=Case(When(delivery__in=BELOW_SENT, then=Value(Delivery.SENT)), default=F("delivery")),
+)
+
+
+def record_result(message_id: int, result: str | PipelineError, *, may_repeat: bool, now: datetime) -> None:
+    """The platform's id, or why there is none. In the caller's transaction.
+
+    What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down.
+    """
+    if isinstance(result, str):
+        MARK_SENT.execute(message_id=message_id, provider_id=result, now=now)
+        return
+    message = Message.objects.select_for_update(no_key=True).get(pk=message_id)
+    if isinstance(result, UnknownError) and not may_repeat:
+        write_unknown(message, result, now)
+    else:
+        _write_not_sent(message, result, now)
+
+
+def withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
+    Message.objects.filter(pk=message.pk).update(
+        delivery=Delivery.WITHDRAWN, error_code=code, error_detail=detail
+    )
+    _record(message, "message.withdrawn", code, now)
+    announce(conversation_topic(message.conversation_id))
+
+
+def write_unknown(message: Message, error: UnknownError, now: datetime) -> None:
+    """A status webhook may have settled it already: then there is nothing unknown about it."""
+    unsettled = Message.objects.filter(pk=message.pk, delivery__in=[Delivery.QUEUED, Delivery.SENDING])
+    if unsettled.update(delivery=Delivery.UNKNOWN, error_code=error.code, error_detail=error.detail):
+        _record(message, "message.unknown", error.code, now)
+
+
+def _write_not_sent(message: Message, error: PipelineError, now: datetime) -> None:
+    """Back into the queue if the policy says so, or if it is the channel that has to be mended; else it ends.
+
+    As failed only where no try of it may have arrived: that keeps its code whatever came after.
+    """
+    unsettled = Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING)
+    code = message.error_code if message.error_code in MAY_HAVE_ARRIVED else error.code
+    story = {"error_code": code, "error_detail": storable(error.detail)}
+    if error.code in CHANNEL_REFUSED:
+        unsettled.update(delivery=Delivery.QUEUED, **story)
+        channels.pause(channel_id=message.channel_id, reason=f"{error.code}: {error.detail}", now=now)
+        return
+    decision = CALLS[Call.SEND].retry.decide(_waited_out(error), _tried(message, now), random.Random())
+    if decision.is_retry:
+        send_after = Now() + timedelta(seconds=decision.wait_s)
+        unsettled.update(delivery=Delivery.QUEUED, send_after=send_after, **story)
+        _record_retry(message, error, decision, now)
+    else:
+        _write_end(message, story, now)
+
+
+def _write_end(message: Message, story: dict[str, str], now: datetime) -> None:
+    end = Delivery.UNKNOWN if story["error_code"] in MAY_HAVE_ARRIVED else Delivery.FAILED
+    if Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(delivery=end, **story):
+        _record(message, f"message.{end}", story["error_code"], now)
+
+
+def _waited_out(error: PipelineError) -> PipelineError:
+    """A turn has no time for an open breaker; a row in the outbox has. What may have arrived is repeated, too."""
+    again = isinstance(error, BreakerOpenError | UnknownError)
+    return TransientError(error.code, error.detail) if again else error
+
+
+def _tried(message: Message, now: datetime) -> Tried:
+    """That it was certainly not accepted, or that the platform drops repeats, makes another try harmless."""
+    elapsed_s = (now - message.created_at).total_seconds()
+    return Tried(attempt=message.attempts, elapsed_s=elapsed_s, is_idempotent=True, retries_left=1)
+
+
+def _record(
+    message: Message, action: str, reason: str, now: datetime, details: Mapping[str, Any] | None = None
+) -> None:
+    fact = Fact(
+        action=action,
+        object_type="message",
+        object_id=message.pk,
+        policy_version=_policy_version(message),
+        reason=reason,
+        ids={
+            "tenant_id": message.conversation.tenant_id,
+            "conversation_id": message.conversation_id,
+            "turn_id": message.turn_id or "",
+        },
+        details=details or {},
+    )
+    record(fact, now=now)
+
+
+def _record_retry(message: Message, error: PipelineError, decision: RetryDecision, now: datetime) -> None:
+    """Not where an open breaker kept it from being tried: the breaker's own entry stands for all that waits."""
+    if not isinstance(error, BreakerOpenError):
+        details = {
+            "attempt": message.attempts,
+            "verdict": decision.verdict,
+            "wait_s": round(decision.wait_s, 3),
+        }
+        _record(message, "message.retried", error.code, now, details)
+
+
+def _policy_version(message: Message) -> object:
+    """That of the turn that wrote it; empty where none did."""
+    if message.turn_id is None:
+        return ""
+    return Turn.objects.filter(pk=message.turn_id).values_list("policy_version", flat=True).first()
