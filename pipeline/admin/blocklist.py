@@ -112,6 +112,7 @@ class BlocklistEntryAdmin(ActingAdmin, HistoryAdmin, AskingAdmin):
     asks = _("Block contacts")
     intro = _(
         "No agent answers whom an entry names. Their messages are recorded; a person may still read them."
+        " Blocking one address ends its open session."
     )
     list_display = ("shown_value", "kind", "over", "state", "reason", "created_by", "created", "expires")
     list_select_related = ("tenant", "created_by")
