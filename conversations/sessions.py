@@ -37,6 +37,7 @@ ON CONFLICT (conversation_id) WHERE ended_at IS NULL DO UPDATE SET
     completion_tokens = known.completion_tokens + excluded.completion_tokens
 RETURNING id
 """
+"""Where none is known to be open; finding one it uses up a number of the sequence, which `USE_AGAIN` does not."""
 
 
 def use(

@@ -29,17 +29,17 @@ logger = structlog.get_logger("pipeline")
 
 @dataclass(slots=True)
 class TurnStore:
-    """The `Store` port of one flight; `step`: what is to be done about the replies, once they are committed."""
+    """The `Store` port of one flight; `next_send`: what is to be done about the replies, once they are committed."""
 
     claim: Claim
     senders: Senders
-    step: outbox.Step = None
+    next_send: outbox.NextSend = None
 
     async def commit(self, state: TurnState) -> int | None:
         passing(FaultPoint.COMMIT_BEFORE)
         committed = await in_database(commit_and_mark, state, self.claim, self.senders, now=timezone.now())
         passing(FaultPoint.COMMITTED)
-        self.step = committed.step
+        self.next_send = committed.next_send
         return committed.session_id
 
     async def absorb(self, turn: TurnInput) -> TurnInput | None:

@@ -62,10 +62,10 @@ SPOKEN_IN = Update(
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """`session_id` is None where the turn was committed before; `step`: what is to be done about its replies."""
+    """`session_id` is None where the turn was committed before; `next_send`: what is to be done about its replies."""
 
     session_id: int | None
-    step: outbox.Step
+    next_send: outbox.NextSend
 
 
 @transaction.atomic

@@ -260,7 +260,7 @@ class Executor:
         store = world.store(claim)
         if postponed := await self._take_turn(turn, world, store):
             return Rest(due_in_s=postponed.seconds)
-        wait = await outbox.go_on(claim, store.step, world.senders, world.gate)
+        wait = await outbox.go_on(claim, store.next_send, world.senders, world.gate)
         if turn.leaves_waiting:
             return Rest(due_in_s=0.0)
         return Rest(due_in_s=wait.seconds if wait else None)

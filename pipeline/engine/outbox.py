@@ -70,7 +70,7 @@ class Wait:
     seconds: float
 
 
-Step = Sending | Wait | None
+NextSend = Sending | Wait | None
 """What is to be done about a conversation's messages; None: nothing, until one is queued."""
 
 
@@ -166,16 +166,16 @@ async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Wait | None:
     return await go_on(claim, await in_database(_next, claim, senders, now=timezone.now()), senders, gate)
 
 
-async def go_on(claim: Claim, step: Step, senders: Senders, gate: Gate) -> Wait | None:
-    """`deliver`, from a `step` that was taken already."""
-    while isinstance(step, Sending):
+async def go_on(claim: Claim, next_send: NextSend, senders: Senders, gate: Gate) -> Wait | None:
+    """`deliver`, from a `next_send` that is known already."""
+    while isinstance(next_send, Sending):
         passing(FaultPoint.OUTBOX_MARKED)
-        result = await _send(senders[step.channel_kind], step, gate)
+        result = await _send(senders[next_send.channel_kind], next_send, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
-        is_more = await in_database(_record_result, step, result, now=timezone.now())
+        is_more = await in_database(_record_result, next_send, result, now=timezone.now())
         passing(FaultPoint.OUTBOX_RECORDED)
-        step = await in_database(_next, claim, senders, now=timezone.now()) if is_more else None
-    return step
+        next_send = await in_database(_next, claim, senders, now=timezone.now()) if is_more else None
+    return next_send
 
 
 async def _send(sender: Sender, sending: Sending, gate: Gate) -> str | PipelineError:
@@ -199,7 +199,7 @@ async def _send_in_time(sender: Sender, sending: Sending) -> str:
 
 
 @transaction.atomic
-def _next(claim: Claim, senders: Senders, *, now: datetime) -> Step:
+def _next(claim: Claim, senders: Senders, *, now: datetime) -> NextSend:
     """`mark_next` for who holds nothing yet. Raises `StaleError` when the lease is lost."""
     if not STILL_OPEN.fetch(conversation_id=claim.conversation_id):
         return None
@@ -207,7 +207,7 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> Step:
     return mark_next(claim, senders, owner_epoch, now=now)
 
 
-def mark_next(claim: Claim, senders: Senders, owner_epoch: int, *, now: datetime) -> Step:
+def mark_next(claim: Claim, senders: Senders, owner_epoch: int, *, now: datetime) -> NextSend:
     """Mark the next queued message `sending`, if channel, switches and the conversation's owner allow it.
 
     In the caller's transaction, which holds lease and owner.

@@ -286,7 +286,7 @@ class Engine(RuleBasedStateMachine):
         is_stale, senders = self.is_stale(worker), self.senders(worker, befalls)
         try:
             for _ in range(1 + twice):
-                step = commit_and_mark(worker.state, worker.claim, senders, now=timezone.now()).step
+                committed = commit_and_mark(worker.state, worker.claim, senders, now=timezone.now())
         except StaleError:
             assert is_stale
             self.workers.remove(worker)
@@ -294,7 +294,7 @@ class Engine(RuleBasedStateMachine):
             return
         assert not is_stale
         worker.turn = worker.state = None
-        self.sent(worker, outbox.go_on(worker.claim, step, senders, Gate()))
+        self.sent(worker, outbox.go_on(worker.claim, committed.next_send, senders, Gate()))
 
     @rule(model=st.sampled_from(["", "", "down after the tool", "dies after the tool"]))
     def fly(self, model: str) -> None:
