@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from pipeline.models import Switch
 from tests import factories
@@ -63,6 +63,24 @@ def test_strip_appears_and_goes_by_itself_on_every_page(browser: Browser, site: 
     expect(page.locator("#strip")).to_contain_text(REASON, timeout=WAIT_MS)
     lift(row)
     expect(page.locator("#strip").get_by_text(REASON)).to_have_count(0, timeout=WAIT_MS)
+
+
+def test_what_is_switched_while_the_strip_is_on_its_way_appears_too(browser: Browser, site: Site) -> None:
+    """Its answer is older than the news, and the news comes before the page has put the answer in."""
+    earlier = switch("replies:stop", reason="an hour ago")
+    page = signed_in(browser, site, factories.superuser(), "/review/")
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    page.wait_for_load_state("networkidle")
+
+    def overtaken(route: Route) -> None:
+        answer = route.fetch()
+        switch("outbound:stop")
+        page.wait_for_timeout(500)  # so that the page has heard of it
+        route.fulfill(response=answer)
+
+    page.route("**/review/strip/", overtaken, times=1)
+    lift(earlier)
+    expect(page.locator("#strip")).to_contain_text(REASON, timeout=WAIT_MS)
 
 
 def test_second_person_approves_on_the_strip_and_the_first_cannot(browser: Browser, site: Site) -> None:

@@ -1,6 +1,7 @@
 """The live conversation page in a real browser, served by a real daphne."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -149,6 +150,18 @@ def test_page_recovers_by_itself_from_an_outage_and_catches_up(site: Site, windo
     site.start()
     expect(page.get_by_text("Said in the meantime").first).to_be_visible(timeout=2 * WAIT_MS)
     expect(page.get_by_text("Reconnecting…")).to_be_hidden(timeout=WAIT_MS)
+
+
+def test_whoever_walks_the_list_by_keys_stays_where_they_are_while_it_renews_itself(window: BrowserContext) -> None:
+    chosen = factories.conversation(contact=factories.contact(name="Helena"))
+    page = window.new_page()
+    page.goto("/review/conversations/")
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    page.keyboard.press("j")
+    say(factories.conversation(contact=factories.contact(name="Igor")), "Hello")
+    expect(page.get_by_role("link", name="Igor")).to_be_visible(timeout=WAIT_MS)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"/review/conversations/{chosen.pk}/$"), timeout=WAIT_MS)
 
 
 def test_list_shows_a_new_conversation_by_itself_and_filters_as_one_types(window: BrowserContext) -> None:

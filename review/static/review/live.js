@@ -43,7 +43,7 @@
   function dispatch(topic) {
     timers.delete(topic);
     if (document.hidden) return; // told again, with all others, as soon as somebody looks
-    if (isBeingFetched(topic)) {
+    if (isBeingRenewed(topic)) {
       behind.add(topic); // its answer may be older than this, and what htmx queues on an element goes with the element
       return;
     }
@@ -51,8 +51,11 @@
     document.body.dispatchEvent(new CustomEvent(`live:${kind(topic)}`, { detail: { topic }, bubbles: true }));
   }
 
-  const isBeingFetched = (topic) =>
-    document.querySelector(`[data-live-topic="${CSS.escape(topic)}"].htmx-request`) !== null;
+  // Asked for, or put in so lately that htmx has not begun to listen on its behalf: it does when it has settled.
+  const isBeingRenewed = (topic) =>
+    document.querySelector(
+      `[data-live-topic="${CSS.escape(topic)}"]:is(.htmx-request, .htmx-settling, .htmx-settling *)`,
+    ) !== null;
 
   function catchUp() {
     const topics = [...behind];
@@ -133,7 +136,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     if (topicsInPage().size === 0 && !document.querySelector("[data-live-status]")) return;
-    document.body.addEventListener("htmx:afterSettle", watch);
+    document.body.addEventListener("htmx:afterSettle", () => (watch(), catchUp()));
     document.body.addEventListener("htmx:afterRequest", catchUp);
     for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
       document.body.addEventListener(failure, retryLater);
