@@ -11,13 +11,16 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.db import connection
+from playwright.sync_api import expect
 from pytest_django import DjangoDbBlocker
 
+from tests.browser import WAIT_MS
 from zupa_site import embedded_postgres, logins
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Every process of the run holds the server, the workers of xdist too; the last to end stops it."""
+    expect.set_options(timeout=WAIT_MS)
     if settings.ZUPA.embedded_database:
         stack = ExitStack()
         stack.enter_context(embedded_postgres.in_use(settings.ZUPA.home))

@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from pipeline.models import Switch
 from tests import factories
+from tests.browser import WAIT_MS
 from tests.controls.switching import REASON, lift, switch
-from tests.live.test_in_browser import WAIT_MS, Site, site, window
+from tests.live.test_in_browser import Site, site, window
 
 __all__ = ["site", "window"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -58,18 +59,18 @@ def test_pause_shows_what_it_touches_and_is_undone_in_one_click(browser: Browser
 @pytest.mark.parametrize("path", ["/review/", "/admin/", "/admin/conversations/contact/"])
 def test_strip_appears_and_goes_by_itself_on_every_page(browser: Browser, site: Site, path: str) -> None:
     page = signed_in(browser, site, factories.superuser(), path)
-    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
     row = switch("outbound:stop")
-    expect(page.locator("#strip")).to_contain_text(REASON, timeout=WAIT_MS)
+    expect(page.locator("#strip")).to_contain_text(REASON)
     lift(row)
-    expect(page.locator("#strip").get_by_text(REASON)).to_have_count(0, timeout=WAIT_MS)
+    expect(page.locator("#strip").get_by_text(REASON)).to_have_count(0)
 
 
 def test_what_is_switched_while_the_strip_is_on_its_way_appears_too(browser: Browser, site: Site) -> None:
     """Its answer is older than the news, and the news comes before the page has put the answer in."""
     earlier = switch("replies:stop", reason="an hour ago")
     page = signed_in(browser, site, factories.superuser(), "/review/")
-    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
     page.wait_for_load_state("networkidle")
 
     def overtaken(route: Route) -> None:
@@ -80,7 +81,7 @@ def test_what_is_switched_while_the_strip_is_on_its_way_appears_too(browser: Bro
 
     page.route("**/review/strip/", overtaken, times=1)
     lift(earlier)
-    expect(page.locator("#strip")).to_contain_text(REASON, timeout=WAIT_MS)
+    expect(page.locator("#strip")).to_contain_text(REASON)
 
 
 def test_second_person_approves_on_the_strip_and_the_first_cannot(browser: Browser, site: Site) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests import browser
 from tests.system import System
@@ -24,7 +24,6 @@ def system() -> Iterator[System]:
 @pytest.fixture(scope="package")
 def chromium(system: System) -> Iterator[Browser]:
     program = browser.executable()
-    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield running

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import WAIT_MS
 from tests.system import System
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance, pytest.mark.xdist_group("journey")]
 
-WAIT_MS = 30_000
 SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
 ARRIVED = re.compile("^(Delivered|Read)$")
 TURN_PHASES = ("access_policy", "prompt_build", "agentic_loop", "persistence")

@@ -21,12 +21,11 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Conversation
 from tests import factories
-from tests.browser import executable
+from tests.browser import WAIT_MS, executable
 from zupa_site.environment import CHECKOUT
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-WAIT_MS = 15_000
 START_S = 30
 
 
@@ -108,7 +107,7 @@ def window(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserConte
 def opened(window: BrowserContext, conversation: Conversation) -> Page:
     page = window.new_page()
     page.goto(f"/review/conversations/{conversation.pk}/")
-    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
     return page
 
 
@@ -132,11 +131,11 @@ def test_message_appears_by_itself_and_the_reader_stays_where_they_read(window: 
         factories.message(conversation=conversation, text=f"Earlier {number}")
     page = opened(window, conversation)
     say(conversation, "At the end")
-    expect(page.get_by_text("At the end").first).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("At the end").first).to_be_visible()
     assert distance_to_end(page) == 0
     page.locator("#transcript").evaluate("log => log.scrollTo(0, 40)")
     say(conversation, "While reading above")
-    expect(page.get_by_role("button", name="Newest messages")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="Newest messages")).to_be_visible()
     assert page.locator("#transcript").evaluate("log => log.scrollTop") == 40
     expect(page.locator("#said-last")).to_contain_text("While reading above")
 
@@ -145,23 +144,25 @@ def test_page_recovers_by_itself_from_an_outage_and_catches_up(site: Site, windo
     conversation = factories.conversation()
     page = opened(window, conversation)
     site.stop()
-    expect(page.get_by_text("Reconnecting…")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     say(conversation, "Said in the meantime")
     site.start()
-    expect(page.get_by_text("Said in the meantime").first).to_be_visible(timeout=2 * WAIT_MS)
-    expect(page.get_by_text("Reconnecting…")).to_be_hidden(timeout=WAIT_MS)
+    expect(page.get_by_text("Said in the meantime").first).to_be_visible()
+    expect(page.get_by_text("Reconnecting…")).to_be_hidden()
 
 
-def test_whoever_walks_the_list_by_keys_stays_where_they_are_while_it_renews_itself(window: BrowserContext) -> None:
+def test_whoever_walks_the_list_by_keys_stays_where_they_are_while_it_renews_itself(
+    window: BrowserContext,
+) -> None:
     chosen = factories.conversation(contact=factories.contact(name="Helena"))
     page = window.new_page()
     page.goto("/review/conversations/")
-    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
     page.keyboard.press("j")
     say(factories.conversation(contact=factories.contact(name="Igor")), "Hello")
-    expect(page.get_by_role("link", name="Igor")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("link", name="Igor")).to_be_visible()
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"/review/conversations/{chosen.pk}/$"), timeout=WAIT_MS)
+    expect(page).to_have_url(re.compile(f"/review/conversations/{chosen.pk}/$"))
 
 
 def test_list_shows_a_new_conversation_by_itself_and_filters_as_one_types(window: BrowserContext) -> None:
@@ -169,9 +170,9 @@ def test_list_shows_a_new_conversation_by_itself_and_filters_as_one_types(window
     page.goto("/review/conversations/")
     expect(page.get_by_text("No conversations yet")).to_be_visible()
     say(factories.conversation(contact=factories.contact(name="Helena")), "Hello")
-    expect(page.get_by_role("link", name="Helena")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("link", name="Helena")).to_be_visible()
     page.get_by_role("searchbox").fill("Igor")
-    expect(page.get_by_text("No conversation matches")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("No conversation matches")).to_be_visible()
     assert page.url.endswith("/review/conversations/?q=Igor")
 
 

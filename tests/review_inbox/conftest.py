@@ -4,12 +4,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from tests import factories
 from tests.browser import executable
 from tests.engine_room import database_threads, loop_thread, outside, room
-from tests.live.test_in_browser import WAIT_MS, Site, site
+from tests.live.test_in_browser import Site, site
 from tests.review_inbox.people import AUDITOR, REVIEWER, Browser
 
 __all__ = ["database_threads", "loop_thread", "outside", "room", "site"]
@@ -40,7 +40,6 @@ def signed_in(user: User) -> Client:
 def browser(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     """Playwright's own event loop makes Django's ORM shy: it is told not to be."""
     program = executable()
-    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])

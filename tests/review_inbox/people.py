@@ -17,8 +17,9 @@ from playwright.sync_api import Page, expect
 
 from review.models import ReviewItem
 from tests import factories
+from tests.browser import WAIT_MS
 from tests.engine_room import Room
-from tests.live.test_in_browser import WAIT_MS, Site
+from tests.live.test_in_browser import Site
 
 REVIEWER = (
     "view_conversation",
@@ -59,7 +60,7 @@ class Browser:
 def opened(page: Page, address: str) -> Page:
     """The page, once it hears of changes."""
     page.goto(address)
-    expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
     return page
 
 

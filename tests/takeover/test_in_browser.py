@@ -21,10 +21,10 @@ from conversations.live import announce, conversation_topic
 from conversations.models import Attachment, Conversation, Message
 from tests import factories
 from tests.acceptance.load import eventually
-from tests.browser import executable
+from tests.browser import WAIT_MS, executable
 from tests.engine.test_sends import closing_connections
 from tests.engine_room import ADDRESS, Room
-from tests.live.test_in_browser import WAIT_MS, Site, site
+from tests.live.test_in_browser import Site, site
 from tests.takeover.acts import fresh, take_over
 
 __all__ = ["site"]
@@ -52,7 +52,7 @@ def open_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if "Policy" in said.text else None)
         page.goto(f"/review/conversations/{conversation.pk}/")
-        expect(page.locator("html")).to_have_attribute("data-live-state", "connected", timeout=WAIT_MS)
+        expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
         return page
 
     program = executable()
@@ -97,7 +97,7 @@ def test_takeover_during_a_slow_model_call_silences_the_agent(
     page.keyboard.press("t")
     page.keyboard.type("she is upset")
     page.keyboard.press("Enter")
-    expect(banner(page)).to_contain_text("You answer", timeout=WAIT_MS)
+    expect(banner(page)).to_contain_text("You answer")
     worker.join()
     expect(page.get_by_text("is typing")).to_be_hidden()
     assert room.accepted() == []
@@ -136,11 +136,11 @@ def test_what_somebody_types_outlives_whatever_comes_in(
     text = page.get_by_label("Message to the contact")
     text.fill("Half a sen")
     heard(conversation, "Still waiting")
-    expect(page.get_by_text("Still waiting").first).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("Still waiting").first).to_be_visible()
     expect(text).to_have_value("Half a sen")
     expect(text).to_be_focused()
     take_over(conversation, bruno)
-    expect(banner(page)).to_contain_text("Bruno answers", timeout=WAIT_MS)
+    expect(banner(page)).to_contain_text("Bruno answers")
     expect(text).to_be_disabled()
     expect(text).to_have_value("Half a sen")
     page.reload()
@@ -154,7 +154,7 @@ def test_form_that_somebody_fills_in_rests_while_the_page_goes_on(
     page.keyboard.press("t")
     page.keyboard.type("she is up")
     heard(conversation, "Hello?")
-    expect(page.get_by_text("Hello?").first).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("Hello?").first).to_be_visible()
     page.keyboard.type("set")
     expect(page.get_by_label("Why?")).to_have_value("she is upset")
 
@@ -164,10 +164,10 @@ def test_two_who_look_at_the_same_conversation_see_each_other(
 ) -> None:
     page = open_page(rita, conversation)
     other = open_page(bruno, conversation)
-    expect(page.get_by_text("Bruno is also here")).to_be_visible(timeout=WAIT_MS)
-    expect(other.get_by_text("Rita is also here")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("Bruno is also here")).to_be_visible()
+    expect(other.get_by_text("Rita is also here")).to_be_visible()
     other.close()
-    expect(page.get_by_text("Bruno is also here")).to_be_hidden(timeout=WAIT_MS)
+    expect(page.get_by_text("Bruno is also here")).to_be_hidden()
 
 
 def test_canned_reply_is_found_and_sent_by_keys_alone_and_only_once(
@@ -210,7 +210,7 @@ def test_document_larger_than_any_webhook_may_be_attached(
     pages = b"%PDF-1.7" + b"x" * 6 * 1024 * 1024
     file = {"name": "manual.pdf", "mimeType": "application/pdf", "buffer": pages}
     page.locator("#attach-file").set_input_files(file)  # type: ignore[arg-type]
-    expect(page.locator(".attached")).to_contain_text("manual.pdf", timeout=WAIT_MS)
+    expect(page.locator(".attached")).to_contain_text("manual.pdf")
     kept = Attachment.objects.get()
     assert kept.size_bytes == len(pages)
     (settings.ZUPA.home / "media" / str(kept.file.name)).unlink()
@@ -223,7 +223,7 @@ def test_composer_closes_with_the_window(conversation: Conversation, rita: User,
     )
     page = open_page(rita, conversation)
     expect(page.get_by_text("WhatsApp takes messages for")).to_be_visible()
-    expect(page.get_by_text("More than 24 hours have passed")).to_be_visible(timeout=2 * WAIT_MS)
+    expect(page.get_by_text("More than 24 hours have passed")).to_be_visible()
     expect(page.get_by_label("Message to the contact")).to_be_disabled()
 
 
