@@ -28,34 +28,42 @@ KNOWN = RowQuery(
 )
 
 
-def known_contacts(channel: Channel, addresses: Collection[str]) -> list[KnownContact]:
-    return KNOWN.fetch(channel_id=channel.pk, addresses=list(addresses)) if addresses else []
+def known_contacts(channel: Channel, addresses: Collection[str]) -> dict[str, KnownContact]:
+    """By address."""
+    found = KNOWN.fetch(channel_id=channel.pk, addresses=list(addresses))
+    return {who.address: who for who in found}
 
 
 def open_conversations(
-    *, channel: Channel, names: Mapping[str, str], known: Collection[KnownContact], now: datetime
+    *, channel: Channel, names: Mapping[str, str], known: Mapping[str, KnownContact], now: datetime
 ) -> dict[str, int]:
     """The conversation's id for each address of `names` (address → name), made where there is none. Idempotent.
 
-    `known` are those of them that `known_contacts` found. In the caller's transaction. A name given replaces the one
-    known; an empty one does not.
+    `known`: who is known already, by address. In the caller's transaction. A name given replaces the one known; an
+    empty one does not.
     """
     _rename(known, names)
-    conversations = {who.address: who.conversation_id for who in known if who.conversation_id}
+    conversations = _conversations(known, names)
     if len(conversations) < len(names):
         _make_contacts(channel, names, now)
         _make_conversations(channel, names, now)
-        conversations = {
-            who.address: who.conversation_id for who in known_contacts(channel, names) if who.conversation_id
-        }
+        conversations = _conversations(known_contacts(channel, names), names)
     return conversations
 
 
-def _rename(known: Collection[KnownContact], names: Mapping[str, str]) -> None:
-    renamed = [who for who in known if names[who.address] not in ("", who.name)]
+def _conversations(known: Mapping[str, KnownContact], addresses: Collection[str]) -> dict[str, int]:
+    found = {address: known[address].conversation_id for address in addresses if address in known}
+    return {address: conversation_id for address, conversation_id in found.items() if conversation_id}
+
+
+def _rename(known: Mapping[str, KnownContact], names: Mapping[str, str]) -> None:
+    renamed = [
+        Contact(id=known[address].id, name=name)
+        for address, name in names.items()
+        if address in known and name not in ("", known[address].name)
+    ]
     if renamed:
-        contacts = [Contact(id=who.id, name=names[who.address]) for who in renamed]
-        Contact.objects.bulk_update(contacts, ["name"])
+        Contact.objects.bulk_update(renamed, ["name"])
 
 
 def _make_contacts(channel: Channel, names: Mapping[str, str], now: datetime) -> None:

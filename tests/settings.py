@@ -13,3 +13,4 @@ os.environ["ZUPA_HOME"] = str(CHECKOUT / ".zupa" / "test")
 from zupa_site.settings import *  # noqa: E402, F403 - reads what was set just above
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+INSTALLED_APPS = ["tests", *INSTALLED_APPS]  # noqa: F405 - its `flush` goes before Django's

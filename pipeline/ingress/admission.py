@@ -1,14 +1,10 @@
-"""Backpressure: whether a tenant, or a conversation, may put more into the queue.
+"""Backpressure: whether a tenant, or a conversation, may put more into the queue."""
 
-Counts only what waits, and never more of it than the limit: the cost does not grow with history.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from audit.compiled import fetch
 from conversations.models import (
     AuthorKind,
     Channel,
@@ -19,6 +15,7 @@ from conversations.models import (
     OverloadPolicy,
     Owner,
 )
+from pipeline.ingress.door import Known
 from pipeline.models import Outcome
 from pipeline.policies.errors import Code
 
@@ -42,12 +39,9 @@ class Verdict:
     reply: str
 
 
-def judge(channel: Channel, conversations: Mapping[str, int | None]) -> dict[str, Verdict]:
-    """The addresses over a limit, each with the conversation it has so far. Raises `PushBackError` where that is the
-    channel's policy."""
-    if channel.overload_policy == OverloadPolicy.QUEUE or not conversations:
-        return {}
-    over = _over_limit(channel, conversations)
+def judge(channel: Channel, addresses: Collection[str], known: Known) -> dict[str, Verdict]:
+    """The addresses that are over a limit. Raises `PushBackError` where that is the channel's policy."""
+    over = _over_limit(channel, addresses, known) if channel.overload_policy != OverloadPolicy.QUEUE else {}
     if over and channel.overload_policy == OverloadPolicy.PUSH_BACK:
         raise PushBackError(next(iter(over.values())))
     return {address: overloaded(channel, code) for address, code in over.items()}
@@ -57,38 +51,11 @@ def overloaded(channel: Channel, code: Code) -> Verdict:
     return Verdict(Outcome.SHED, code, channel.agent.overload_reply)
 
 
-def _over_limit(channel: Channel, conversations: Mapping[str, int | None]) -> dict[str, Code]:
-    tenant = channel.tenant
-    ((waiting, full),) = fetch(
-        WAITING,
-        [
-            tenant.pk,
-            tenant.max_waiting,
-            [conversation_id for conversation_id in conversations.values() if conversation_id],
-            tenant.max_waiting_per_conversation,
-        ],
-    )
-    if waiting >= tenant.max_waiting:
-        return dict.fromkeys(conversations, Code.TENANT_OVERLOADED)
-    return {
-        address: Code.CONVERSATION_OVERLOADED
-        for address, conversation_id in conversations.items()
-        if conversation_id in full
-    }
-
-
-WAITING = """
-SELECT (
-    SELECT count(*) FROM (
-        SELECT FROM pipeline_processedevent WHERE tenant_id = %s AND status <> 'done' AND status <> 'held' LIMIT %s
-    ) AS of_tenant
-), ARRAY(
-    SELECT conversation_id FROM pipeline_processedevent
-    WHERE conversation_id = ANY(%s) AND status <> 'done' AND status <> 'held'
-    GROUP BY conversation_id HAVING count(*) >= %s
-)
-"""
-"""How many wait for the tenant, at most its limit; the full conversations. What waits for people is left out."""
+def _over_limit(channel: Channel, addresses: Collection[str], known: Known) -> dict[str, Code]:
+    if known.waiting >= channel.tenant.max_waiting:
+        return dict.fromkeys(addresses, Code.TENANT_OVERLOADED)
+    full = {who.address for who in known.contacts.values() if who.conversation_id in known.full}
+    return {address: Code.CONVERSATION_OVERLOADED for address in addresses if address in full}
 
 
 def say_why(channel: Channel, verdicts: Mapping[int, Verdict], *, now: datetime) -> None:

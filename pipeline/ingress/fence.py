@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from audit.compiled import RowQuery, any_of, fetch, param
+from audit.compiled import fetch
 from audit.operations import Fact, record_all
 from conversations.models import Channel
-from pipeline.models import EventStatus, Outcome, ProcessedEvent
+from pipeline.models import EventStatus, Outcome
 from pipeline.transports.base import InboundEvent
 
 
@@ -61,25 +61,6 @@ def by_key(events: Sequence[InboundEvent]) -> dict[str, Copies]:
     for event in events:
         copies.setdefault(event.dedupe_key, []).append(event)
     return {key: Copies.of(same) for key, same in copies.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class KnownEvent:
-    dedupe_key: str
-
-
-KNOWN = RowQuery(
-    KnownEvent,
-    lambda: ProcessedEvent.objects.filter(
-        any_of("dedupe_key", "dedupe_keys", "text"), channel_id=param("channel_id")
-    ).order_by(),
-)
-
-
-def unseen(channel: Channel, copies: Mapping[str, Copies]) -> list[InboundEvent]:
-    """Those that are not on the ledger yet, as far as is known before `insert` makes sure."""
-    seen = {known.dedupe_key for known in KNOWN.fetch(channel_id=channel.pk, dedupe_keys=list(copies))}
-    return [same.first for key, same in copies.items() if key not in seen]
 
 
 def insert(channel: Channel, rows: Sequence[Row], *, request_id: str, now: datetime) -> set[str]:

@@ -11,13 +11,13 @@ from django.db import transaction
 
 from conversations.live import DASHBOARD, announce, conversation_topic
 from conversations.models import Channel
-from conversations.operations import KnownContact, known_contacts, open_conversations
+from conversations.operations import KnownContact, open_conversations
 from pipeline.channels import follow_platform
 from pipeline.controls.switchboard import subject_at
 from pipeline.engine import mailbox
 from pipeline.engine.broker import enqueue_drain
 from pipeline.engine.statuses import StatusUpdate, apply_statuses
-from pipeline.ingress import admission, fence, hand_replies
+from pipeline.ingress import admission, door, fence, hand_replies
 from pipeline.ingress.admission import Verdict
 from pipeline.ingress.errors import IntakePausedError
 from pipeline.ingress.fence import Copies, Row
@@ -46,23 +46,40 @@ class Receipt:
         )
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One channel's events of a POST. By address: who of them is new to be answered, under what name; who is known;
+    whose messages end at the door."""
+
+    channel: Channel
+    copies: Mapping[str, Copies]
+    names: Mapping[str, str]
+    contacts: Mapping[str, KnownContact]
+    verdicts: Mapping[str, Verdict]
+
+
 def accept(
     *, channel: Channel, delivery: Delivery, rules: tuple[Rule, ...], request_id: str, now: datetime
 ) -> Receipt:
     """Record what a POST brought and wake the engine. Idempotent by the events' dedupe keys and the statuses' ranks.
 
-    Raises `IntakePausedError` where one of the `rules` in force pauses intake, and `admission.PushBackError`.
+    Raises `IntakePausedError` where one of the `rules` in force pauses intake, and `admission.PushBackError`: told
+    before a transaction is begun, so that refusing stays cheap.
     """
     channels = _channels(channel, delivery)
+    arrivals = [
+        _judged(target, events, rules) if target else _judged(channel, _for_nobody(events), rules)
+        for target, events in _by_channel(delivery.events, channels)
+    ]
+    with transaction.atomic():  # mailboxes, then messages: as sends lock them
+        receipts = [_record(arrival, request_id, now) for arrival in arrivals]
+        return sum(receipts, start=_record_reports(delivery, channels, now))
+
+
+def _record_reports(delivery: Delivery, channels: Mapping[str, Channel], now: datetime) -> Receipt:
+    """What became of messages that we sent, what our own number wrote, and how the channels fare."""
     receipt = Receipt(0, 0, delivery.ignored_statuses)
-    for target, events in _by_channel(delivery.events, channels):
-        if target is None:
-            events = [_ignore(event, Code.EVENT_UNKNOWN_NUMBER) for event in events]
-        receipt += _accept_events(target or channel, events, rules, request_id, now)
-    for target, statuses in _by_channel(
-        delivery.statuses, channels
-    ):  # mailboxes, then messages: as sends lock them
+    for target, statuses in _by_channel(delivery.statuses, channels):
         receipt += _tally(apply_statuses(target, statuses) if target else None, statuses)
     for target, replies in _by_channel(delivery.hand_replies, channels):
         receipt += _tally(hand_replies.take(target, replies, now=now) if target else None, replies)
@@ -113,20 +130,29 @@ def _ignore(event: InboundEvent, code: Code) -> InboundEvent:
     return replace(event, ignored_code=code)
 
 
-def _accept_events(
-    channel: Channel,
-    events: Sequence[InboundEvent],
-    rules: tuple[Rule, ...],
-    request_id: str,
-    now: datetime,
-) -> Receipt:
+def _for_nobody(events: Sequence[InboundEvent]) -> list[InboundEvent]:
+    return [_ignore(event, Code.EVENT_UNKNOWN_NUMBER) for event in events]
+
+
+def _judged(channel: Channel, events: Sequence[InboundEvent], rules: tuple[Rule, ...]) -> Arrival:
+    """Raises as `accept` does."""
     copies = fence.by_key([_bounded(event) for event in events])
-    waiting = [event for event in fence.unseen(channel, copies) if event.ignored_code is None]
-    names = {event.address: event.contact_name for event in waiting}
-    known = known_contacts(channel, names)
-    verdicts = _verdicts(channel, names, known, rules)
-    conversations = open_conversations(channel=channel, names=names, known=known, now=now) if names else {}
-    ended = {conversations[address]: verdict for address, verdict in verdicts.items()}
+    addresses = {same.first.address for same in copies.values() if same.first.ignored_code is None}
+    known = door.look(channel, dedupe_keys=copies, addresses=addresses)
+    names = {
+        same.first.address: same.first.contact_name
+        for key, same in copies.items()
+        if same.first.ignored_code is None and key not in known.seen
+    }
+    ended = _switched(channel, names, known.contacts, rules)
+    judged = admission.judge(channel, names.keys() - ended.keys(), known)
+    return Arrival(channel, copies, names, known.contacts, ended | judged)
+
+
+def _record(arrival: Arrival, request_id: str, now: datetime) -> Receipt:
+    channel, copies = arrival.channel, arrival.copies
+    conversations = open_conversations(channel=channel, names=arrival.names, known=arrival.contacts, now=now)
+    ended = {conversations[address]: verdict for address, verdict in arrival.verdicts.items()}
     _wake(channel, set(conversations.values()) - set(ended))
     rows = [_row(each, conversations.get(each.first.address), ended) for each in copies.values()]
     inserted = fence.insert(channel, rows, request_id=request_id, now=now)
@@ -134,24 +160,8 @@ def _accept_events(
     if conversations:
         announce(DASHBOARD, *map(conversation_topic, conversations.values()))
     ignored = sum(1 for key in inserted if copies[key].first.ignored_code)
-    return Receipt(len(inserted) - ignored, len(events) - len(inserted), ignored)
-
-
-def _verdicts(
-    channel: Channel, addresses: Collection[str], known: Collection[KnownContact], rules: tuple[Rule, ...]
-) -> dict[str, Verdict]:
-    """By address, where messages end at the door: by a switch over intake, else over a limit.
-
-    Told before anything is made for those who write, so that refusing stays cheap. Raises as `accept` does.
-    """
-    contacts = {who.address: who for who in known}
-    ended = _switched(channel, addresses, contacts, rules)
-    conversations = {
-        address: contacts[address].conversation_id if address in contacts else None
-        for address in addresses
-        if address not in ended
-    }
-    return ended | admission.judge(channel, conversations)
+    delivered = sum(1 + each.repeats for each in copies.values())
+    return Receipt(len(inserted) - ignored, delivered - len(inserted), ignored)
 
 
 def _switched(
@@ -160,7 +170,7 @@ def _switched(
     contacts: Mapping[str, KnownContact],
     rules: tuple[Rule, ...],
 ) -> dict[str, Verdict]:
-    """What a switch over intake makes of each one's messages. Raises `IntakePausedError`."""
+    """What a switch over intake makes of each one's messages, by address. Raises `IntakePausedError`."""
     verdicts = {}
     for address in addresses if rules else ():
         who = contacts.get(address)
