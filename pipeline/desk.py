@@ -78,8 +78,8 @@ class Waiting:
 class Desk(Protocol):
     """All in the caller's transaction, all idempotent."""
 
-    def open(self, requests: Sequence[Request], *, now: datetime) -> None:
-        """Lay them down; one with a known fingerprint lies there already."""
+    def open(self, requests: Sequence[Request], *, now: datetime) -> int:
+        """Lay them down; one with a known fingerprint lies there already. How many did not."""
 
     def propose(self, turn_id: UUID, requests: Sequence[Request], *, now: datetime) -> None:
         """These are what the turn waits for now: others that it waited for before are superseded."""

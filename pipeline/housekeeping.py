@@ -58,7 +58,7 @@ def _run_all(now: datetime) -> HousekeepingRun:
     end = time.monotonic() + RUN_S
     for name, chore in CHORES.items():
         try:
-            run.counts[name] = chore(now) if name in ONCE else _batch_by_batch(chore, now, end)
+            run.counts[name] = _batch_by_batch(chore, now, end)
         except Exception as error:  # noqa: BLE001 - a defect in one chore must not stop the others
             errors.append(f"{name}: {type(error).__name__}: {error}")
     run.error = "\n".join(errors)
@@ -118,12 +118,15 @@ def _settle_unknown_sends(now: datetime) -> int:
     return len(again)
 
 
-@transaction.atomic
 def _hold_unknown_sends(now: datetime) -> int:
-    """Those that only a person can settle lie on the desk; laying one down twice is once."""
-    held = list(queries.held_sends(now).select_related("conversation").order_by("-pk")[:BATCH])
-    desk().open([_unknown(message) for message in held], now=now)
-    return len(held)
+    """Those that only a person can settle are laid on the desk, the oldest first; those that lie there are passed over."""
+    held = queries.held_sends(now).select_related("conversation").order_by("pk")
+    laid, last = 0, 0
+    while laid < BATCH and (batch := list(held.filter(pk__gt=last)[:BATCH])):
+        with transaction.atomic():
+            laid += desk().open([_unknown(message) for message in batch], now=now)
+        last = batch[-1].pk
+    return laid
 
 
 def _unknown(message: Message) -> Request:
@@ -189,8 +192,6 @@ def _forget_old_runs(now: datetime) -> int:
     return HousekeepingRun.objects.filter(started_at__lt=now - timedelta(days=30)).delete()[0]
 
 
-ONCE = frozenset({"unknown_sends_held"})
-"""Chores that find the same again."""
 CHORES: Mapping[str, Callable[[datetime], int]] = {
     "sessions_closed": _close_idle_sessions,
     "takeovers_ended": _end_takeovers,

@@ -16,13 +16,15 @@ from review.topics import REVIEWS
 
 
 class ReviewDesk:
-    def open(self, requests: Sequence[Request], *, now: datetime) -> None:
-        if not requests:
-            return
-        homes = _homes({request.conversation_id for request in requests})
-        items = [_item(request, *homes[request.conversation_id], now) for request in requests]
+    def open(self, requests: Sequence[Request], *, now: datetime) -> int:
+        new = _not_there_yet(requests) if requests else []
+        if not new:
+            return 0
+        homes = _homes({request.conversation_id for request in new})
+        items = [_item(request, *homes[request.conversation_id], now) for request in new]
         ReviewItem.objects.bulk_create(items, ignore_conflicts=True)
-        _announce({request.conversation_id for request in requests})
+        _announce({request.conversation_id for request in new})
+        return len(new)
 
     def propose(self, turn_id: UUID, requests: Sequence[Request], *, now: datetime) -> None:
         keys = [request.fingerprint for request in requests]
@@ -51,6 +53,13 @@ class ReviewDesk:
 
     def waiting(self) -> Waiting:
         return health.waiting_of(ReviewItem.objects.all())
+
+
+def _not_there_yet(requests: Sequence[Request]) -> list[Request]:
+    """As far as can be known beforehand: two who lay down the same at once announce it twice."""
+    keys = [request.fingerprint for request in requests]
+    known = set(ReviewItem.objects.filter(key__in=keys).values_list("key", flat=True))
+    return [request for request in requests if request.fingerprint not in known]
 
 
 def _homes(conversation_ids: Collection[int]) -> dict[int, tuple[int, int]]:

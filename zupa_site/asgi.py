@@ -17,6 +17,7 @@ with plain_refusals():
 
 from django.conf import settings
 
+from audit import heap
 from review.routing import websocket_urlpatterns
 from zupa_site import body_limit
 from zupa_site.refusals import refuse_demo_in_production
@@ -31,3 +32,4 @@ application = ProtocolTypeRouter(
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
+heap.keep_what_is_loaded()

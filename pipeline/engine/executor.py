@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from audit import correlation
+from audit import correlation, heap
 from audit.compiled import Update, param
 from conversations.live import announce, conversation_topic
 from pipeline.agents import threads
@@ -91,6 +91,7 @@ class Flight:
 
 class Executor:
     def __init__(self) -> None:
+        heap.keep_what_is_loaded()
         self._loop = asyncio.new_event_loop()
         self._news = asyncio.Event()
         self._roused = asyncio.Event()

@@ -14,6 +14,7 @@ from pipeline import housekeeping
 from pipeline.engine import mailbox
 from pipeline.models import EventStatus, HousekeepingRun, Mailbox, ProcessedEvent, Step
 from pipeline.transports.registry import IDEMPOTENT_KINDS
+from review.models import ReviewItem
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -220,11 +221,15 @@ def test_run_that_is_out_of_time_does_one_batch_of_each_chore(monkeypatch: pytes
     assert (counts["sessions_closed"], counts["retention_applied"]) == (2, 2)
 
 
-def test_sends_held_for_people_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_send_held_for_people_is_laid_before_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "BATCH", 2)
-    for _ in range(3):
-        unknown_send(11, "whatsapp_cloud")
-    assert keep_house().counts["unknown_sends_held"] == 2
+    held = {unknown_send(11, "whatsapp_cloud").pk for _ in range(5)}
+    assert keep_house().counts["unknown_sends_held"] == 5
+    assert set(ReviewItem.objects.values_list("message_id", flat=True)) == held
+    held.add(unknown_send(11, "whatsapp_cloud").pk)
+    HousekeepingRun.objects.update(started_at=timezone.now() - timedelta(minutes=2))
+    assert keep_house().counts["unknown_sends_held"] == 1
+    assert set(ReviewItem.objects.values_list("message_id", flat=True)) == held
 
 
 def test_what_media_was_goes_with_its_tenants_retention_and_what_was_said_stays() -> None:
