@@ -6,7 +6,7 @@ It lies in the lowest app, since all processes use it.
 import gc
 
 THRESHOLDS = (20_000, 20, 50)
-"""Of the three generations. With Python's own, (700, 10, 10), a webhook's slowest answers wait for it: docs/performance.md."""
+"""Of the three generations. With Python's own, (700, 10, 10), the slowest answers wait for it: docs/performance.md."""
 
 
 def keep_what_is_loaded() -> None:

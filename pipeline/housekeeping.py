@@ -119,7 +119,7 @@ def _settle_unknown_sends(now: datetime) -> int:
 
 
 def _hold_unknown_sends(now: datetime) -> int:
-    """Those that only a person can settle are laid on the desk, the oldest first; those that lie there are passed over."""
+    """Those that only a person can settle are laid on the desk, the oldest first; what lies there is passed over."""
     held = queries.held_sends(now).select_related("conversation").order_by("pk")
     laid, last = 0, 0
     while laid < BATCH and (batch := list(held.filter(pk__gt=last)[:BATCH])):
