@@ -63,7 +63,10 @@ def configure(*, as_json: bool) -> dict[str, Any]:
     if as_json:
         render += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        render += [structlog.dev.ConsoleRenderer(colors=False)]
+        # Not structlog's own choice, which shows the variables of every frame: what people wrote, and objects whose
+        # `repr` asks the database, under the handler's lock, which may be just what is away.
+        plain = structlog.dev.plain_traceback
+        render += [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     return {
         "version": 1,
         "disable_existing_loggers": False,

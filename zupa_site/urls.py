@@ -6,6 +6,8 @@ from django.urls import include, path
 from zupa_site import dashboard, files, logins, probes
 from zupa_site.api import api
 
+handler500 = "zupa_site.error_pages.accident"
+
 urlpatterns = [
     path("api/", api.urls),
     path("health/live", probes.live, name="health-live"),

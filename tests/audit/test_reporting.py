@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -13,7 +15,7 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
 from audit import correlation, reporting
-from audit.logs import redact
+from audit.logs import configure, redact
 
 CARD = "-".join(["4111"] * 4)  # put together here, as reports may quote lines of source
 
@@ -56,6 +58,26 @@ def test_a_reported_error_names_its_message_by_ids_and_never_by_what_it_says(out
 def test_log_lines_leave_out_what_people_wrote() -> None:
     line = redact(structlog.get_logger(), "info", {"event": "turn.finished", "text": "hello", "turn_id": "t"})
     assert line == {"event": "turn.finished", "text": "[redacted]", "turn_id": "t"}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_log_line_of_an_accident_tells_nothing_of_what_was_in_hand(*, as_json: bool) -> None:
+    try:
+        answer(CARD)
+    except RuntimeError:
+        record = logging.LogRecord("zupa", logging.ERROR, __file__, 1, "accident", None, sys.exc_info())
+    line = formatter(as_json=as_json).format(record)
+    assert "the model is away" in line
+    assert CARD not in line
+
+
+def formatter(*, as_json: bool) -> logging.Formatter:
+    """What the handlers of a process write with."""
+    before = structlog.get_config()
+    line = configure(as_json=as_json)["formatters"]["line"]
+    structlog.configure(**before)
+    made: logging.Formatter = line.pop("()")(**line)
+    return made
 
 
 def test_ids_stand_on_log_lines_as_text() -> None:

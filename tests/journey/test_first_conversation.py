@@ -110,6 +110,19 @@ def is_marked(page: Page) -> bool:
     return bool(page.evaluate("window.hereAllAlong === true"))
 
 
+def note_states(page: Page) -> None:
+    page.evaluate("""() => {
+        const html = document.documentElement;
+        window.liveStates = [html.dataset.liveState];
+        new MutationObserver(() => window.liveStates.push(html.dataset.liveState))
+            .observe(html, { attributeFilter: ["data-live-state"] });
+    }""")
+
+
+def noted_states(page: Page) -> list[str]:
+    return list(page.evaluate("window.liveStates"))
+
+
 def test_answer_leads_to_the_timeline_of_its_turn(staff: Page, phone: Page, system: System) -> None:
     sign_in(staff, system)
     pick_up(phone, "Bruno", "5511999990002")
@@ -144,12 +157,19 @@ def test_staff_see_an_outage_of_the_database_and_its_end_by_themselves(
 
     system.stop_postgres("immediate")
     expect(staff.get_by_text("Reconnecting…")).to_be_visible()
+    note_states(staff)
     photograph(staff, "7-outage")
     write(phone, "Are you there?")
     expect(phone.get_by_test_id("bubble-out").last).to_have_attribute("data-state", "failed")
+    other = staff.context.new_page()
+    other.goto("/review/conversations/")
+    expect(other.get_by_role("heading", name="The database does not answer")).to_be_visible()
+    photograph(other, "8-outage-page")
+    assert "connected" not in noted_states(staff)
     system.start_postgres()
 
     expect(staff.get_by_text("Reconnecting…")).to_be_hidden()
+    expect(other.get_by_role("link", name="Clara")).to_be_visible()
     phone.get_by_test_id("retry").click()
     expect(said).to_have_count(4)
     expect(said.nth(3)).to_contain_text("Are you there?")
@@ -159,4 +179,4 @@ def test_staff_see_an_outage_of_the_database_and_its_end_by_themselves(
 def test_developer_reads_the_api_without_the_internet(staff: Page, system: System) -> None:
     staff.goto("/api/docs")
     expect(staff.get_by_text("/api/webhooks/whatsapp/{slug}").first).to_be_visible()
-    photograph(staff, "8-api")
+    photograph(staff, "9-api")

@@ -12,6 +12,7 @@
   const INTERVAL_MS = { conversation: 150, dashboard: 1_500, reviews: 500 };
 
   let socket = null;
+  let interrupted = false; // the server is there, its database is not
   let pause = SHORTEST_PAUSE_MS;
   let silence = 0;
   let asked = new Set();
@@ -32,6 +33,9 @@
       if (element.textContent !== text) element.textContent = text;
     }
   }
+
+  const showConnection = () =>
+    show(socket?.readyState === WebSocket.OPEN && !interrupted ? "connected" : "reconnecting");
 
   function tell(topic) {
     if (timers.has(topic)) return;
@@ -77,11 +81,11 @@
   function hear({ data }) {
     expectMore();
     const said = JSON.parse(data);
-    if (said.interrupted) show("reconnecting");
-    if (said.resync) {
-      show("connected");
-      tellAll();
+    if (said.interrupted || said.resync) {
+      interrupted = Boolean(said.interrupted);
+      showConnection();
     }
+    if (said.resync) tellAll();
     if (said.changed) said.changed.forEach(tell);
     if (said.watching) {
       // What changed between the making of the page and this moment, nobody has told.
@@ -98,7 +102,8 @@
   function opened() {
     pause = SHORTEST_PAUSE_MS;
     asked = answered = new Set();
-    show("connected");
+    interrupted = false;
+    showConnection();
     expectMore();
     watch();
   }
@@ -129,7 +134,7 @@
     if (detail.xhr?.status >= 400 && detail.xhr.status < 500) return;
     show("reconnecting");
     setTimeout(() => {
-      if (socket?.readyState === WebSocket.OPEN) show("connected");
+      showConnection();
       tellAll();
     }, 1_000 + 2_000 * Math.random());
   }
