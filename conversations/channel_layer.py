@@ -175,7 +175,7 @@ async def _connect() -> psycopg.AsyncConnection[Any]:
 
 
 class _Inbox:
-    """What a channel has yet to take: equal messages once, and never more than `capacity`."""
+    """What a channel has yet to take: equal messages once, where the last came, and never more than `capacity`."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -185,6 +185,8 @@ class _Inbox:
 
     def put(self, message: Event) -> None:
         if message in self._messages:
+            self._messages.remove(message)
+            self._messages.append(message)
             return
         if len(self._messages) >= self._capacity:
             self.put_only(RESYNC)

@@ -161,6 +161,21 @@ def test_equal_announcements_wait_as_one() -> None:
     in_loop(scenario)
 
 
+def test_what_is_said_again_counts_from_then() -> None:
+    """Else a channel that was busy while the database came, went and came would take it for away."""
+
+    async def scenario() -> None:
+        layer = NotifyChannelLayer()
+        channel = await layer.new_channel()
+        for message in (RESYNC, INTERRUPTED, RESYNC):
+            await layer.send(channel, message)
+        assert await next_event(layer, channel) == INTERRUPTED
+        assert await next_event(layer, channel) == RESYNC
+        assert await nothing_comes(layer, channel)
+
+    in_loop(scenario)
+
+
 def test_abandoned_channel_leaves_its_groups_and_resyncs_should_it_live() -> None:
     async def scenario() -> None:
         layer = NotifyChannelLayer(expiry=0)
