@@ -19,6 +19,12 @@ def _cipher(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
+@lru_cache(maxsize=1000)
+def _decrypted(keys: tuple[str, ...], ciphertext: str) -> bytes:
+    """Each webhook reads its channel's secrets, and they seldom change. Raises `InvalidToken`."""
+    return _cipher(keys).decrypt(ciphertext.encode())
+
+
 class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
     """Encrypts with the first of FIELD_ENCRYPTION_KEYS, decrypts with any: put the new key first to rotate.
 
@@ -32,7 +38,7 @@ class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
         if value is None:
             return None
         try:
-            return json.loads(_cipher(settings.ZUPA.field_encryption_keys).decrypt(value.encode()))
+            return json.loads(_decrypted(settings.ZUPA.field_encryption_keys, value))
         except InvalidToken as error:
             raise UndecryptableError(
                 f"A stored {self.name} cannot be decrypted: add the key it was written with to FIELD_ENCRYPTION_KEYS."

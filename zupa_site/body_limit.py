@@ -5,7 +5,7 @@ pass of a page that was opened may send more, namely a file: a pass can be told 
 """
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from daphne import http_protocol
 from django.conf import settings
@@ -37,9 +37,8 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
 
 
 def most_bytes(address: str) -> int:
-    parts = urlsplit(address)
-    shown = parse_qs(parts.query).get("pass", [""])[0]
-    if parts.path.endswith(UPLOADS) and passes.is_genuine(shown):
+    path, _, query = address.partition("?")
+    if path.endswith(UPLOADS) and passes.is_genuine(parse_qs(query).get("pass", [""])[0]):
         return MOST_BYTES + FORM_BYTES
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
