@@ -7,7 +7,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-RETRY_AFTER_S = 5
+from zupa_site.api import RETRY_AFTER_S
 
 
 def accident(request: HttpRequest) -> HttpResponse:
