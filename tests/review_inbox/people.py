@@ -60,8 +60,13 @@ class Browser:
 def opened(page: Page, address: str) -> Page:
     """The page, once it hears of changes."""
     page.goto(address)
-    expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
+    wait_until_live(page)
     return page
+
+
+def wait_until_live(page: Page) -> None:
+    """Once it hears of changes, it hears keys, too; what a page shows is there before its scripts are."""
+    expect(page.locator("html")).to_have_attribute("data-live-state", "connected")
 
 
 def act_address(client: Client, item: ReviewItem, act: str = "decide") -> str:

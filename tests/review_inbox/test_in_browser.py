@@ -18,7 +18,7 @@ from review.models import ReviewDecision, ReviewItem
 from tests import factories
 from tests.engine_room import Room, make_due
 from tests.holds.people import VOUCHER, the_item
-from tests.review_inbox.people import NARROW, REVIEWER, WIDE, Browser, opened, work
+from tests.review_inbox.people import NARROW, REVIEWER, WIDE, Browser, opened, wait_until_live, work
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -145,6 +145,7 @@ def test_keys_walk_the_conversations_too(browser: Browser) -> None:
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=newest.contact.name)).to_be_visible()
+    wait_until_live(page)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys").get_by_text("Search")).to_be_visible()
     expect(page.get_by_role("dialog", name="Keys").get_by_text("Select the row")).to_be_hidden()
