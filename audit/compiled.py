@@ -10,7 +10,9 @@ from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from django.db import connection
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.utils import CursorWrapper
 from django.db.models import AutoField, F, Field, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Lookup
@@ -53,26 +55,40 @@ def any_of(field: str, name: str, column_type: str = "bigint") -> Q:
 
 def fetch(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """The rows that a statement of the program's own finds, in the caller's transaction if any."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
 
 
 def execute(sql: str, parameters: Parameters = ()) -> int:
     """As `fetch`; the number of rows it found or changed."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(sql, parameters)
         return int(cursor.rowcount)
+
+
+def _cursor() -> CursorWrapper:
+    """One that gives PostgreSQL a statement's values beside it: it is read and planned once for each connection.
+
+    Where queries are logged, Django's own, which can tell them.
+    """
+    database = connections[DEFAULT_DB_ALIAS]  # once: each look through `connection` costs as much as the rest
+    if database.queries_logged:
+        return database.cursor()
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        return CursorWrapper(psycopg.Cursor(database.connection), database)
 
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
     compiler: Any
     sql: str
-    parameters: Sequence[Any]
+    names: Sequence[str]
 
     def filled(self, values: Mapping[str, Any]) -> list[Any]:
-        return [values[each.name] if isinstance(each, _Param) else each for each in self.parameters]
+        return [values[name] for name in self.names]
 
 
 class _Reading(ABC):
@@ -202,6 +218,18 @@ def _shape(model: type[Model]) -> _Shape:
 
 
 def _compiled(query: Any) -> _Statement:
+    """Only what a use brings is a parameter: a plan for all uses can rely on the rest, as a partial index asks."""
     compiler = query.get_compiler(connection.alias)
     sql, parameters = compiler.as_sql()
-    return _Statement(compiler, sql, parameters)
+    places = [PLACE if isinstance(each, _Param) else _literal(each) for each in parameters]
+    names = [each.name for each in parameters if isinstance(each, _Param)]
+    return _Statement(compiler, (sql % tuple(places)).replace("%", "%%").replace(PLACE, "%s"), names)
+
+
+PLACE = "\0"
+"""Stands in a statement for a parameter while it is put together; no statement has it otherwise."""
+
+
+def _literal(value: Any) -> str:
+    with connection.cursor() as cursor:
+        return str(cursor.mogrify("%s", [value]))

@@ -99,6 +99,8 @@ def database(environment: Environment) -> dict[str, Any]:
             f"-c statement_timeout={STATEMENT_TIMEOUT_MS[environment.process]}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
         ),
+        # What `audit.compiled` asks is prepared at its first use; what the ORM asks never is.
+        "prepare_threshold": 0,
     }
     if pooled:
         # A short `reconnect_timeout`: by default the pauses between tries double, so that the web would find a

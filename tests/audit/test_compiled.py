@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
@@ -25,6 +25,11 @@ class Door:
     slug: str
     credentials: dict[str, str]
     tools: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDoor:
+    id: int
 
 
 DOORS = RowQuery(
@@ -92,6 +97,31 @@ def test_a_change_tells_how_many_rows_it_changed() -> None:
     assert longer.execute(ids=[0], more=5, name="Ana") == 0
     agent.refresh_from_db()
     assert (agent.history_limit, agent.name) == (25, "Ana")
+
+
+def test_what_every_use_says_alike_may_be_anything() -> None:
+    agent = factories.agent(name="100% 'Ana' \\ %s")
+    named = Update(
+        lambda: Agent.objects.filter(name="100% 'Ana' \\ %s", tenant_id=param("tenant_id")),
+        name="50% é 'Bia'",
+    )
+
+    assert named.execute(tenant_id=agent.tenant_id) == 1
+    agent.refresh_from_db()
+    assert agent.name == "50% é 'Bia'"
+
+
+def test_statement_is_planned_once_and_what_never_changes_is_part_of_it() -> None:
+    for slug in ("plain", "other", "plain"):
+        DOORS.fetch(kind="http", slugs=[slug])
+    open_doors = RowQuery(OpenDoor, lambda: Channel.objects.filter(slug=param("slug"), kind="http"))
+    open_doors.fetch(slug="plain")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement, cardinality(parameter_types) FROM pg_prepared_statements")
+        planned = [each for each in cursor.fetchall() if '"conversations_channel"' in each[0]]
+    assert len([sql for sql, _ in planned if "ANY" in sql]) == 1
+    assert [number for sql, number in planned if "ANY" not in sql] == [1]
 
 
 def test_inserted_rows_are_those_that_the_orm_would_have_written() -> None:
