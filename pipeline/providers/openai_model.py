@@ -1,6 +1,6 @@
 """Any OpenAI-compatible model, through the vendor's SDK: no silent retries, every failure a typed error of ours."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -82,7 +82,11 @@ class OpenAIModel:
     def __init__(self, *, base_url: str, api_key: str) -> None:
         policy = CALLS[Call.MODEL]
         timeout = httpx2.Timeout(policy.attempt_s, connect=policy.connect_s)
-        self._client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=timeout)
+        # The SDK's other client asks the socket of every idle connection before each request: a fifth of the CPU more.
+        client = openai.DefaultAioHttpClient(timeout=timeout)
+        self._client = AsyncOpenAI(
+            base_url=base_url, api_key=api_key, max_retries=0, timeout=timeout, http_client=client
+        )
 
     async def close(self) -> None:
         await self._client.close()
@@ -178,11 +182,23 @@ def _classified(error: openai.OpenAIError) -> PipelineError:
     """By type and code, never by text."""
     if isinstance(error, openai.APIStatusError):
         return _by_status(error)
-    if isinstance(error, openai.APITimeoutError):
-        return TransientError(Code.MODEL_TIMEOUT, "The provider did not answer in time.")
     if isinstance(error, openai.APIConnectionError):
-        return TransientError(Code.MODEL_CONNECTION, f"{error}: {error.__cause__}")
+        return _of_connection(error)
     return TransientError(Code.MODEL_MALFORMED, f"{type(error).__name__}: {error}")
+
+
+def _of_connection(error: openai.APIConnectionError) -> PipelineError:
+    """By what lies beneath: on its way up the SDK's client makes of every broken connection a timeout."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return TransientError(Code.MODEL_TIMEOUT, "The provider did not answer in time.")
+    return TransientError(Code.MODEL_CONNECTION, f"{type(causes[-1]).__name__}: {causes[-1]}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _by_status(error: openai.APIStatusError) -> PipelineError:

@@ -1,46 +1,95 @@
 """One HTTP client for all sends, and what its failures mean for an effect that must not happen twice."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import IO, Any, Protocol
+from urllib.request import getproxies
 
-import httpx2
+import aiohttp
 
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import Code, TransientError, UnknownError
 
-NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+Client = aiohttp.ClientSession
+Body = bytes | aiohttp.FormData
+
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 """Failures from before a byte of the request went out."""
+UNANSWERED = (aiohttp.ClientError, TimeoutError, ValueError)
+"""All others of the client's: a ValueError is what it cannot read, or write, as HTTP."""
 GATEWAY = frozenset({502, 504})
 """Said by a gateway: what became of the message behind it, it does not know."""
+MAX_CONNECTIONS = 200
+KEEPALIVE_S = 30.0
 
 
-def make_client() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(CALLS[Call.SEND].attempt_s, connect=CALLS[Call.SEND].connect_s),
-        limits=httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30),
-        follow_redirects=False,
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the peer answered, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+    def json(self) -> Any:
+        """Raises `ValueError` where it is none."""
+        return json.loads(self.body)
+
+
+def make_client() -> Client:
+    """Inside the event loop that it is for. A proxy that the environment names is asked for each request, which costs
+    a thread: only where it names one."""
+    policy = CALLS[Call.SEND]
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE_S),
+        timeout=aiohttp.ClientTimeout(
+            connect=policy.attempt_s, sock_connect=policy.connect_s, sock_read=policy.attempt_s
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=bool(getproxies()),
     )
 
 
-async def post(
-    client: httpx2.AsyncClient, url: str, *, headers: dict[str, str], **body: Any
-) -> httpx2.Response:
-    """The answer, whatever its status. `TransientError` if nothing was sent, `UnknownError` if that is unclear.
+def form(fields: Mapping[str, str], *, file: IO[bytes], name: str, mime_type: str) -> aiohttp.FormData:
+    """A form with a file under `file`."""
+    body = aiohttp.FormData(fields)
+    content = aiohttp.payload.IOBasePayload(
+        file, content_type=mime_type
+    )  # a storage's file is no `io.IOBase`
+    body.add_field("file", content, filename=name, content_type=mime_type)
+    return body
 
-    `body` is the client's: `content`, or `data` and `files`.
-    """
+
+async def post(client: Client, url: str, *, headers: Mapping[str, str], body: Body) -> Answer:
+    """The answer, whatever its status. `TransientError` if nothing was sent, `UnknownError` if that is unclear."""
     try:
-        return await client.post(url, headers=headers, **body)
+        async with client.post(url, headers=headers, data=body, allow_redirects=False) as response:
+            return Answer(response.status, response.headers, await response.read())
     except NOT_SENT as error:
         raise TransientError(Code.SEND_CONNECTION, f"{url}: {type(error).__name__} {error}") from error
-    except httpx2.HTTPError as error:
+    except UNANSWERED as error:
         raise UnknownError(Code.SEND_UNANSWERED, f"{url}: {type(error).__name__} {error}") from error
 
 
-def retry_after_s(response: httpx2.Response) -> float | None:
+class HasHeaders(Protocol):
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+def retry_after_s(answer: HasHeaders) -> float | None:
     """Seconds that the peer asks to wait, from `Retry-After` as seconds or as a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After", "")
+    value = answer.headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return float(value)
     try:

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-import httpx2
-
 from conversations.models import ChannelKind
 from pipeline.engine.outbox import Senders
 from pipeline.transports.base import Receiver
+from pipeline.transports.http_client import Client
 from pipeline.transports.signed_http.receiver import SignedHttpReceiver
 from pipeline.transports.signed_http.sender import SignedHttpSender
 from pipeline.transports.waha.receiver import WahaReceiver
@@ -29,5 +28,5 @@ IDEMPOTENT_KINDS: Final = tuple(kind for kind, sender in SENDERS.items() if send
 """Channels whose platform drops a repeat."""
 
 
-def make_senders(client: httpx2.AsyncClient) -> Senders:
+def make_senders(client: Client) -> Senders:
     return {kind: sender(client) for kind, sender in SENDERS.items()}

@@ -74,7 +74,15 @@ def test_every_tool_has_a_deadline_within_its_phase() -> None:
         assert 0 < tool.timeout_s < DEADLINES.loop_s
 
 
-CLIENTS = {"AsyncClient", "Client", "AsyncOpenAI", "OpenAI", "ClientSession", "urlopen"}
+CLIENTS = {
+    "AsyncClient",
+    "Client",
+    "AsyncOpenAI",
+    "OpenAI",
+    "DefaultAioHttpClient",
+    "ClientSession",
+    "urlopen",
+}
 VERBS = {"get", "post", "put", "patch", "delete", "head", "request", "stream"}
 APPS = ("audit", "conversations", "pipeline", "review", "zupa_site")
 

@@ -3,8 +3,6 @@
 import json
 import time
 
-import httpx2
-
 from pipeline.policies.errors import (
     Code,
     CredentialsError,
@@ -22,17 +20,17 @@ from pipeline.transports.signed_http import signing
 class SignedHttpSender:
     sends_idempotently = True
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    def __init__(self, client: http_client.Client) -> None:
         self._client = client
 
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
         """See `pipeline.ports.Sender`."""
         body = _body(message)
-        response = await http_client.post(
-            self._client, channel.api_url, content=body, headers=_headers(message, channel, body)
+        answer = await http_client.post(
+            self._client, channel.api_url, headers=_headers(message, channel, body), body=body
         )
-        if not response.is_success:
-            raise _refused(response)
+        if not answer.is_success:
+            raise _refused(answer)
         return str(message.client_reference)
 
 
@@ -56,16 +54,16 @@ def _headers(message: OutboundMessage, channel: ChannelConfig, body: bytes) -> d
     }
 
 
-def _refused(response: httpx2.Response) -> PipelineError:
-    detail = f"HTTP {response.status_code}: {response.text[:200]}"
-    if response.status_code == 429:
+def _refused(answer: http_client.Answer) -> PipelineError:
+    detail = f"HTTP {answer.status}: {answer.text[:200]}"
+    if answer.status == 429:
         return RateLimitedError(
-            Code.SEND_RATE_LIMITED, detail, retry_after_s=http_client.retry_after_s(response)
+            Code.SEND_RATE_LIMITED, detail, retry_after_s=http_client.retry_after_s(answer)
         )
-    if response.status_code in http_client.GATEWAY:
+    if answer.status in http_client.GATEWAY:
         return UnknownError(Code.SEND_UNANSWERED, detail)
-    if response.status_code >= 500:
+    if answer.status >= 500:
         return TransientError(Code.SEND_SERVER, detail)
-    if response.status_code in (401, 403):
+    if answer.status in (401, 403):
         return CredentialsError(Code.SEND_CREDENTIALS, detail)
     return RequestError(Code.SEND_REQUEST, detail)

@@ -6,8 +6,6 @@ settled, see `pipeline.ingress.hand_replies`.
 
 import json
 
-import httpx2
-
 from pipeline.policies.errors import Code, PipelineError, UnknownError
 from pipeline.ports import ChannelConfig, OutboundMessage
 from pipeline.transports import http_client
@@ -22,20 +20,20 @@ CONVERTED = ("audio", "video")
 class WahaSender:
     sends_idempotently = False
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    def __init__(self, client: http_client.Client) -> None:
         self._client = client
 
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
         """See `pipeline.ports.Sender`."""
         act = ACTS.get(message.kind, "sendFile") if message.file else "sendText"
         body = {"session": channel.external_id, "chatId": message.to, **_content(message)}
-        response = await http_client.post(
+        answer = await http_client.post(
             self._client,
             f"{channel.api_url.rstrip('/')}/api/{act}",
-            content=json.dumps(body, ensure_ascii=False).encode(),
             headers={"X-Api-Key": channel.credentials["api_key"], "Content-Type": "application/json"},
+            body=json.dumps(body, ensure_ascii=False).encode(),
         )
-        return _provider_id(response)
+        return _provider_id(answer)
 
 
 def _content(message: OutboundMessage) -> dict[str, object]:
@@ -47,37 +45,37 @@ def _content(message: OutboundMessage) -> dict[str, object]:
     return {"file": file, "caption": message.text, **convert}
 
 
-def _provider_id(response: httpx2.Response) -> str:
+def _provider_id(answer: http_client.Answer) -> str:
     """Raises what the answer means. A success that cannot be read may well have been one: unknown."""
-    answer = _json_object(response)
-    if not response.is_success:
-        raise _refused(response, answer)
-    if message_id := _message_id(answer):
+    told = _json_object(answer)
+    if not answer.is_success:
+        raise _refused(answer, told)
+    if message_id := _message_id(told):
         return key_of(message_id)
-    detail = f"Status {response.status_code} with an unreadable body: {response.text[:200]}"
+    detail = f"Status {answer.status} with an unreadable body: {answer.text[:200]}"
     raise UnknownError(Code.SEND_UNANSWERED, detail)
 
 
-def _message_id(answer: dict[str, object]) -> str:
+def _message_id(told: dict[str, object]) -> str:
     """As the session's engine gives it: `id` as text, or an object; or `key`, which holds the id. Empty for none."""
-    given = answer.get("id") or answer.get("key")
+    given = told.get("id") or told.get("key")
     if isinstance(given, dict):
         given = given.get("_serialized") or given.get("id")
     return given if isinstance(given, str) else ""
 
 
-def _refused(response: httpx2.Response, answer: dict[str, object]) -> PipelineError:
+def _refused(answer: http_client.Answer, told: dict[str, object]) -> PipelineError:
     return classify(
-        response.status_code,
-        response.text[:200],
-        session_is_down="expected" in answer,
-        retry_after_s=http_client.retry_after_s(response),
+        answer.status,
+        answer.text[:200],
+        session_is_down="expected" in told,
+        retry_after_s=http_client.retry_after_s(answer),
     )
 
 
-def _json_object(response: httpx2.Response) -> dict[str, object]:
+def _json_object(answer: http_client.Answer) -> dict[str, object]:
     try:
-        answer = response.json()
+        told = answer.json()
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return told if isinstance(told, dict) else {}

@@ -1,7 +1,5 @@
 """What all calls of the Graph API have in common: where they go, who asks, and what a refusal means."""
 
-import httpx2
-
 from pipeline.policies.errors import PipelineError
 from pipeline.ports import ChannelConfig
 from pipeline.transports import http_client
@@ -20,10 +18,10 @@ def authorization(channel: ChannelConfig) -> dict[str, str]:
     return {"Authorization": f"Bearer {channel.credentials['access_token']}"}
 
 
-def refused(response: httpx2.Response) -> PipelineError:
+def refused(answer: http_client.Answer) -> PipelineError:
     try:
-        error = response.json()["error"]
+        error = answer.json()["error"]
         code, detail = int(error["code"]), str(error.get("message", ""))
     except (ValueError, KeyError, TypeError):
-        code, detail = None, response.text[:200]
-    return classify(code, response.status_code, detail, http_client.retry_after_s(response))
+        code, detail = None, answer.text[:200]
+    return classify(code, answer.status, detail, http_client.retry_after_s(answer))

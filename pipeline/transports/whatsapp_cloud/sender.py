@@ -6,7 +6,6 @@ on status webhooks: that is how a send whose answer was lost is settled.
 
 import json
 
-import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.policies.errors import Code, UnknownError
@@ -21,19 +20,19 @@ DOCUMENT = "document"
 class WhatsAppSender:
     sends_idempotently = False
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    def __init__(self, client: http_client.Client) -> None:
         self._client = client
 
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
         """See `pipeline.ports.Sender`."""
         media_id = await uploads.upload(self._client, message.file, channel) if message.file else ""
-        response = await http_client.post(
+        answer = await http_client.post(
             self._client,
             f"{number_url(channel)}/messages",
-            content=json.dumps(_body(message, media_id)).encode(),
             headers={**authorization(channel), "Content-Type": "application/json"},
+            body=json.dumps(_body(message, media_id)).encode(),
         )
-        return _provider_id(response)
+        return _provider_id(answer)
 
 
 def _body(message: OutboundMessage, media_id: str) -> dict[str, object]:
@@ -66,13 +65,13 @@ class _Accepted(BaseModel):
     messages: list[_Message] = Field(min_length=1)
 
 
-def _provider_id(response: httpx2.Response) -> str:
+def _provider_id(answer: http_client.Answer) -> str:
     """Raises what the answer means. A success that cannot be read may well have been one: unknown."""
-    if response.status_code != 200:
-        raise refused(response)
+    if answer.status != 200:
+        raise refused(answer)
     try:
-        return _Accepted.model_validate_json(response.content).messages[0].id
+        return _Accepted.model_validate_json(answer.body).messages[0].id
     except ValidationError as error:
         raise UnknownError(
-            Code.SEND_UNANSWERED, f"Status 200 with an unreadable body: {response.text[:200]}"
+            Code.SEND_UNANSWERED, f"Status 200 with an unreadable body: {answer.text[:200]}"
         ) from error

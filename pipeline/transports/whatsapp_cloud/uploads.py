@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.policies.calls import UPLOAD_S
@@ -16,7 +15,7 @@ class _Uploaded(BaseModel):
     id: str = Field(min_length=1)
 
 
-async def upload(client: httpx2.AsyncClient, file: OutboundFile, channel: ChannelConfig) -> str:
+async def upload(client: http_client.Client, file: OutboundFile, channel: ChannelConfig) -> str:
     """The file's id at the vendor. Raises `TransientError` or a `PermanentError`."""
     try:
         async with asyncio.timeout(UPLOAD_S):
@@ -29,21 +28,27 @@ async def upload(client: httpx2.AsyncClient, file: OutboundFile, channel: Channe
         raise TransientError(Code.SEND_CONNECTION, error.detail) from error
 
 
-async def _posted(client: httpx2.AsyncClient, file: OutboundFile, channel: ChannelConfig) -> httpx2.Response:
+async def _posted(
+    client: http_client.Client, file: OutboundFile, channel: ChannelConfig
+) -> http_client.Answer:
     with file.open() as content:
         return await http_client.post(
             client,
             f"{number_url(channel)}/media",
             headers=authorization(channel),
-            data={"messaging_product": "whatsapp", "type": file.mime_type},
-            files={"file": (file.name, content, file.mime_type)},
+            body=http_client.form(
+                {"messaging_product": "whatsapp", "type": file.mime_type},
+                file=content,
+                name=file.name,
+                mime_type=file.mime_type,
+            ),
         )
 
 
-def _media_id(response: httpx2.Response) -> str:
-    if response.status_code != 200:
-        raise refused(response)
+def _media_id(answer: http_client.Answer) -> str:
+    if answer.status != 200:
+        raise refused(answer)
     try:
-        return _Uploaded.model_validate_json(response.content).id
+        return _Uploaded.model_validate_json(answer.body).id
     except ValidationError as error:
-        raise TransientError(Code.SEND_SERVER, f"Unreadable answer: {response.text[:200]}") from error
+        raise TransientError(Code.SEND_SERVER, f"Unreadable answer: {answer.text[:200]}") from error
