@@ -2,13 +2,13 @@
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from audit.compiled import RowQuery, Update, any_of, insert, param
+from audit.compiled import Update, any_of, insert, param
 from audit.operations import record_all
 from conversations import sessions
 from conversations.live import DASHBOARD, announce, conversation_topic
@@ -30,13 +30,6 @@ from pipeline.phases import state as phases
 from pipeline.phases.state import Decision, InboundMessage, PhaseRecord, TurnState
 from pipeline.policies.errors import Code
 
-
-@dataclass(frozen=True, slots=True)
-class RunningTurn:
-    id: UUID
-
-
-RUNNING = RowQuery(RunningTurn, lambda: Turn.objects.filter(pk=param("turn_id"), status=TurnStatus.RUNNING))
 FINISH = Update(
     lambda: Turn.objects.filter(pk=param("turn_id")),
     status=param("status"),
@@ -56,8 +49,13 @@ END = Update(
     done_at=param("now"),
 )
 SPOKEN_IN = Update(
-    lambda: Conversation.objects.filter(pk=param("conversation_id")), last_message_at=param("now")
+    lambda: Conversation.objects.filter(
+        Exists(Turn.objects.filter(pk=param("turn_id"), status=TurnStatus.RUNNING)),
+        pk=param("conversation_id"),
+    ),
+    last_message_at=param("now"),
 )
+"""Unless the turn has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def commit_and_mark(state: TurnState, claim: Claim, senders: Senders, *, now: da
     return Committed(session_id, outbox.mark_next(claim, senders, state.input.owner_epoch, now=now))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def commit(state: TurnState, *, now: datetime) -> int | None:
     """Write all that the turn decided: transcript, session, outbox, outcome, result, evidence. Idempotent.
 
@@ -84,7 +82,9 @@ def commit(state: TurnState, *, now: datetime) -> int | None:
     Raises `StaleError` when the lease is lost, or when the conversation changed hands while the turn ran.
     """
     mailbox.hold_for_owner(state.input.conversation_id, state.input.lease_epoch, state.input.owner_epoch)
-    if not RUNNING.fetch(turn_id=state.input.turn_id):
+    if not SPOKEN_IN.execute(
+        conversation_id=state.input.conversation_id, turn_id=state.input.turn_id, now=now
+    ):
         return None  # the database broke off after it had committed, and this is the second try
     session_id = _write_session(state, now)
     _write_transcript(state, session_id, now)
@@ -92,7 +92,6 @@ def commit(state: TurnState, *, now: datetime) -> int | None:
     decision = _decision(state)
     _write_outcomes(state, decision, now)
     _finish(state, decision, now)
-    SPOKEN_IN.execute(conversation_id=state.input.conversation_id, now=now)
     record_all(evidence.of_turn(state, session_id, decision), now=now)
     desk().open(_for_people(state, decision), now=now)
     announce(conversation_topic(state.input.conversation_id), DASHBOARD)

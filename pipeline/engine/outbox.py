@@ -53,12 +53,14 @@ Senders = Mapping[str, Sender]
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A message marked `sending` under our lease."""
+    """A message marked `sending` under our lease. `has_more`: whether others wait behind it; one queued later makes
+    the mailbox due again."""
 
     message_id: int
     conversation_id: int
     channel_kind: str
     may_repeat: bool
+    has_more: bool
     outbound: OutboundMessage
     channel: ChannelConfig
 
@@ -122,6 +124,10 @@ class OpenMessageId:
 STILL_OPEN = RowQuery(OpenMessageId, lambda: _open_messages()[:1])
 
 
+MOST_AT_A_LOOK = 20
+"""Enough to get past some that may not go out."""
+
+
 def _open_messages_told() -> QuerySet[Any]:
     """Oldest first."""
     told: QuerySet[Any] = _open_messages().annotate(
@@ -139,7 +145,7 @@ def _open_messages_told() -> QuerySet[Any]:
         unknown_policy=F("channel__unknown_policy"),
         paused_at=F("channel__paused_at"),
     )
-    return told[:20]  # enough to get past some that may not go out
+    return told[:MOST_AT_A_LOOK]
 
 
 OPEN_MESSAGES = RowQuery(OpenMessage, _open_messages_told)
@@ -172,9 +178,11 @@ async def go_on(claim: Claim, next_send: NextSend, senders: Senders, gate: Gate)
         passing(FaultPoint.OUTBOX_MARKED)
         result = await _send(senders[next_send.channel_kind], next_send, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
-        is_more = await in_database(_record_result, next_send, result, now=timezone.now())
+        await in_database(_record_result, next_send, result, now=timezone.now())
         passing(FaultPoint.OUTBOX_RECORDED)
-        next_send = await in_database(_next, claim, senders, now=timezone.now()) if is_more else None
+        if isinstance(result, str) and not next_send.has_more:
+            return None
+        next_send = await in_database(_next, claim, senders, now=timezone.now())
     return next_send
 
 
@@ -204,13 +212,14 @@ def _next(claim: Claim, senders: Senders, *, now: datetime) -> NextSend:
     if not STILL_OPEN.fetch(conversation_id=claim.conversation_id):
         return None
     owner_epoch = mailbox.hold_with_owner(claim.conversation_id, claim.lease_epoch)
+    announce(conversation_topic(claim.conversation_id))
     return mark_next(claim, senders, owner_epoch, now=now)
 
 
 def mark_next(claim: Claim, senders: Senders, owner_epoch: int, *, now: datetime) -> NextSend:
     """Mark the next queued message `sending`, if channel, switches and the conversation's owner allow it.
 
-    In the caller's transaction, which holds lease and owner.
+    In the caller's transaction, which holds lease and owner, and announces it.
     """
     messages = OPEN_MESSAGES.fetch(conversation_id=claim.conversation_id)
     rules = switchboard.read_if(messages[0].is_switched) if messages else ()
@@ -231,7 +240,8 @@ def mark_next(claim: Claim, senders: Senders, owner_epoch: int, *, now: datetime
             story = "The conversation changed hands before this was sent."
             _call_off(message, claim, Code.SEND_OWNER_CHANGED, story, now)
         elif _mark_sending(message, claim, rules):
-            return _sending(message, claim, may_repeat)
+            has_more = message is not messages[-1] or len(messages) == MOST_AT_A_LOOK
+            return _sending(message, claim, may_repeat, has_more)
         else:
             return Wait(0.0)
     return None
@@ -286,16 +296,16 @@ def _mark_sending(message: OpenMessage, claim: Claim, rules: tuple[Rule, ...]) -
         lease_epoch=claim.lease_epoch,
         error_code=Code.SEND_INTERRUPTED if interrupted else message.error_code,
     )
-    announce(conversation_topic(claim.conversation_id))
     return bool(marked)
 
 
-def _sending(message: OpenMessage, claim: Claim, may_repeat: bool) -> Sending:
+def _sending(message: OpenMessage, claim: Claim, may_repeat: bool, has_more: bool) -> Sending:
     return Sending(
         message_id=message.id,
         conversation_id=claim.conversation_id,
         channel_kind=message.channel_kind,
         may_repeat=may_repeat,
+        has_more=has_more,
         outbound=OutboundMessage(
             to=message.contact_address,
             text=message.text,
@@ -319,8 +329,6 @@ def _mark_interrupted(message: OpenMessage, now: datetime) -> None:
 
 
 @transaction.atomic
-def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> bool:
-    """Whether something of the conversation is still to be sent."""
+def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> None:
     sends.record_result(sending.message_id, result, now=now, may_repeat=sending.may_repeat)
     announce(conversation_topic(sending.conversation_id), DASHBOARD)
-    return bool(STILL_OPEN.fetch(conversation_id=sending.conversation_id))
