@@ -102,16 +102,15 @@ def _run(here: Stage, contender: Contender, case: Case) -> Run:
 
 def _drain(contender: Contender, number: int) -> Run:
     """The clock starts when the backlog may be taken and ends with the last answer."""
-    before = contender.done()
-    contender.lay_in(number)
-    started, cpu, busy = time.perf_counter(), _cpu_s(contender), busy_s()
-    while contender.done() < before + number:
-        if time.perf_counter() - started > WITHIN_S:
-            raise TimeoutError(
-                f"{contender.name}: {contender.done() - before} of {number} in {WITHIN_S:g} s."
-            )
-        time.sleep(POLL_S)
-    seconds, busy = time.perf_counter() - started, busy_s() - busy
+    with contender.counting() as done:
+        before = done()
+        contender.lay_in(number)
+        started, cpu, busy = time.perf_counter(), _cpu_s(contender), busy_s()
+        while done() < before + number:
+            if time.perf_counter() - started > WITHIN_S:
+                raise TimeoutError(f"{contender.name}: {done() - before} of {number} in {WITHIN_S:g} s.")
+            time.sleep(POLL_S)
+        seconds, busy = time.perf_counter() - started, busy_s() - busy
     program_s, postgres_s = (after - then for after, then in zip(_cpu_s(contender), cpu, strict=True))
     return Run(
         turns_per_s=number / seconds,

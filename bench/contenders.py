@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import LiteralString, Protocol
@@ -39,8 +41,8 @@ class Contender(Protocol):
     def lay_in(self, number: int) -> None:
         """So many messages to answer, each of its own conversation; when it returns, all of them may be taken."""
 
-    def done(self) -> int:
-        """Messages answered since `start`, ever growing."""
+    def counting(self) -> AbstractContextManager[Callable[[], int]]:
+        """Gives what tells the number of messages answered so far, ever growing."""
 
     def processes(self) -> list[psutil.Process]: ...
 
@@ -70,12 +72,12 @@ class Zupa:
         with psycopg.connect(self.here.system.database_url) as connection:
             connection.execute("UPDATE conversations_tenant SET max_in_flight = %s", [number])
 
-    def done(self) -> int:
+    def counting(self) -> AbstractContextManager[Callable[[], int]]:
         """Sent, that is; its last transaction comes a moment later."""
-        (row,) = self.here.system.rows(
-            "SELECT count(*) AS number FROM conversations_message WHERE direction = 'out' AND delivery = 'sent'"
+        return _counting(
+            self.here.system.database_url,
+            "SELECT count(*) FROM conversations_message WHERE direction = 'out' AND delivery = 'sent'",
         )
-        return int(row["number"])
 
     def processes(self) -> list[psutil.Process]:
         return [*self.here.system.processes("worker"), *self.here.system.processes("web")]
@@ -131,11 +133,8 @@ class Rival:
                 raise RuntimeError(f"{self.name} could not queue its messages.")
         self.ending.append(program)
 
-    def done(self) -> int:
-        with psycopg.connect(self._url(), autocommit=True) as connection:
-            row = connection.execute(self.done_query).fetchone()
-            assert row is not None
-            return int(row[0])
+    def counting(self) -> AbstractContextManager[Callable[[], int]]:
+        return _counting(self._url(), self.done_query)
 
     def processes(self) -> list[psutil.Process]:
         parents = [psutil.Process(process.pid) for process in self.running]
@@ -167,6 +166,19 @@ class Rival:
     def _url(self) -> str:
         host = conninfo_to_dict(self.here.system.database_url)["host"]
         return f"postgresql://postgres@/{self.database}?host={host}"
+
+
+@contextmanager
+def _counting(url: str, query: LiteralString) -> Iterator[Callable[[], int]]:
+    """By one connection: a new one for each look would cost the server as much as some turns do."""
+    with psycopg.connect(url, autocommit=True) as connection:
+
+        def count_done() -> int:
+            row = connection.execute(query).fetchone()
+            assert row is not None
+            return int(row[0])
+
+        yield count_done
 
 
 def rivals(here: Stage) -> list[Rival]:

@@ -60,10 +60,19 @@ reports many failures after it accepted); a platform that reports `delivered` af
 
 class Message(models.Model):
     conversation = models.ForeignKey(
-        Conversation, models.CASCADE, related_name="messages", verbose_name=_("conversation")
+        Conversation,
+        models.CASCADE,
+        related_name="messages",
+        db_index=False,
+        verbose_name=_("conversation"),
     )
     session = models.ForeignKey(
-        Session, models.SET_NULL, null=True, related_name="messages", verbose_name=_("session")
+        Session,
+        models.SET_NULL,
+        null=True,
+        related_name="messages",
+        db_index=False,
+        verbose_name=_("session"),
     )
     channel = models.ForeignKey(Channel, models.PROTECT, related_name="+", verbose_name=_("channel"))
     direction = models.CharField(_("direction"), max_length=3, choices=Direction)
@@ -74,6 +83,7 @@ class Message(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
         verbose_name=_("author"),
     )
     kind = models.CharField(_("kind"), max_length=10, choices=MessageKind, default=MessageKind.TEXT)
@@ -113,6 +123,7 @@ class Message(models.Model):
             models.Index(
                 fields=["channel", "provider_id"], name="message_provider", condition=~Q(provider_id="")
             ),
+            models.Index(fields=["author"], name="message_author", condition=Q(author__isnull=False)),
             models.Index(fields=["turn_id"], name="message_turn", condition=Q(turn_id__isnull=False)),
             models.Index(
                 fields=["conversation", "id"],

@@ -212,13 +212,14 @@ def _write_started(turn: TurnInput, effect: Effect, idempotency_key: UUID, now: 
 
 def _write_ending(turn: TurnInput, effect: Effect, idempotency_key: UUID, ending: Ending) -> None:
     """One statement and no transaction around it: the most frequent write of a turn."""
+    described = _described(effect, idempotency_key)
     execute(
         WRITE_ENDING,
         {
-            **_described(effect, idempotency_key),
+            **described,
             "turn_id": turn.turn_id,
             "key": effect.key,
-            "request": json.dumps(storable(effect.request)),
+            "request": json.dumps(described["request"]),
             "status": ending.status,
             "started_at": ending.started_at,
             "finished_at": ending.finished_at,

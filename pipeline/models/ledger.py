@@ -46,12 +46,25 @@ class ProcessedEvent(models.Model):
     """One inbound event, once: the dedupe fence, and where its outcome is written."""
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", verbose_name=_("tenant"))
-    channel = models.ForeignKey(Channel, models.PROTECT, related_name="+", verbose_name=_("channel"))
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, related_name="+", db_index=False, verbose_name=_("channel")
+    )
     conversation = models.ForeignKey(
-        Conversation, models.CASCADE, null=True, related_name="events", verbose_name=_("conversation")
+        Conversation,
+        models.CASCADE,
+        null=True,
+        related_name="events",
+        db_index=False,
+        verbose_name=_("conversation"),
     )
     turn = models.ForeignKey(
-        "pipeline.Turn", models.SET_NULL, null=True, blank=True, related_name="events", verbose_name=_("turn")
+        "pipeline.Turn",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="events",
+        db_index=False,
+        verbose_name=_("turn"),
     )
     dedupe_key = models.CharField(_("dedupe key"), max_length=255)
     fingerprint = models.CharField(
@@ -126,7 +139,9 @@ class Mailbox(models.Model):
     conversation = models.OneToOneField(
         Conversation, models.CASCADE, primary_key=True, related_name="mailbox", verbose_name=_("conversation")
     )
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", verbose_name=_("tenant"))
+    tenant = models.ForeignKey(
+        Tenant, models.PROTECT, related_name="+", db_index=False, verbose_name=_("tenant")
+    )
     due_at = models.DateTimeField(_("due at"), null=True, blank=True)
     burst_since = models.DateTimeField(
         _("burst since"),

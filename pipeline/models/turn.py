@@ -27,10 +27,16 @@ class Turn(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
-        Conversation, models.CASCADE, related_name="turns", verbose_name=_("conversation")
+        Conversation, models.CASCADE, related_name="turns", db_index=False, verbose_name=_("conversation")
     )
     replay_of = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, related_name="replays", verbose_name=_("replay of")
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replays",
+        db_index=False,
+        verbose_name=_("replay of"),
     )
     request_id = models.CharField(_("request id"), max_length=64)
     policy_version = models.PositiveBigIntegerField(
@@ -66,6 +72,7 @@ class Turn(models.Model):
         indexes = (
             models.Index(fields=["conversation", "started_at"], name="turn_of_conversation"),
             models.Index(fields=["request_id"], name="turn_request"),
+            models.Index(fields=["replay_of"], name="turn_replayed", condition=Q(replay_of__isnull=False)),
             models.Index(fields=["started_at"], name="turn_failed", condition=Q(status=TurnStatus.FAILED)),
             models.Index(fields=["-started_at", "-id"], name="turn_recent"),
             models.Index(fields=["status"], name="turn_unfinished", condition=Q(status__in=UNFINISHED)),
@@ -109,7 +116,9 @@ class StepStatus(models.TextChoices):
 class Step(models.Model):
     """One effect of a turn. `started` found at recovery means nobody knows whether it happened."""
 
-    turn = models.ForeignKey(Turn, models.CASCADE, related_name="steps", verbose_name=_("turn"))
+    turn = models.ForeignKey(
+        Turn, models.CASCADE, related_name="steps", db_index=False, verbose_name=_("turn")
+    )
     key = models.CharField(_("key"), max_length=128)
     kind = models.CharField(_("kind"), max_length=10, choices=StepKind)
     name = models.CharField(_("name"), max_length=128)

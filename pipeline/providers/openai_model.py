@@ -84,6 +84,7 @@ class OpenAIModel:
         timeout = httpx2.Timeout(policy.attempt_s, connect=policy.connect_s)
         # The SDK's other client asks the socket of every idle connection before each request: a fifth of the CPU more.
         client = openai.DefaultAioHttpClient(timeout=timeout)
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._client = AsyncOpenAI(
             base_url=base_url, api_key=api_key, max_retries=0, timeout=timeout, http_client=client
         )
@@ -95,9 +96,7 @@ class OpenAIModel:
         """See `pipeline.ports.ModelProvider`."""
         try:
             # `chat.completions.create` walks over every message for keys to rename: ten times the CPU of this.
-            answer = await self._client.post(
-                "/chat/completions", cast_to=httpx2.Response, body=_parameters(request)
-            )
+            answer = await self._client.post(self._url, cast_to=httpx2.Response, body=_parameters(request))
         except openai.OpenAIError as error:
             raise _classified(error) from error
         except httpx2.HTTPError as error:
