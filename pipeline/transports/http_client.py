@@ -16,7 +16,12 @@ from pipeline.policies.errors import Code, TransientError, UnknownError
 Client = aiohttp.ClientSession
 Body = bytes | aiohttp.FormData
 
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
 """Failures from before a byte of the request went out."""
 UNANSWERED = (aiohttp.ClientError, TimeoutError, ValueError)
 """All others of the client's: a ValueError is what it cannot read, or write, as HTTP."""
