@@ -38,7 +38,7 @@ from pipeline.ports import HeldError, Ports
 logger = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 3
-SLOW_PHASE_S = 0.5
+SLOW_PHASE_S = 1.0
 """A phase that lasts longer than this is shown to staff while it runs."""
 
 OUTAGE_PAUSE_S = 20.0

@@ -39,11 +39,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterField(
             model_name='turn',
-            name='conversation',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='conversations.conversation', verbose_name='conversation'),
-        ),
-        migrations.AlterField(
-            model_name='turn',
             name='replay_of',
             field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replays', to='pipeline.turn', verbose_name='replay of'),
         ),

@@ -27,7 +27,7 @@ class Turn(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
-        Conversation, models.CASCADE, related_name="turns", db_index=False, verbose_name=_("conversation")
+        Conversation, models.CASCADE, related_name="turns", verbose_name=_("conversation")
     )
     replay_of = models.ForeignKey(
         "self",
