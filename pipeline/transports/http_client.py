@@ -9,6 +9,7 @@ from typing import IO, Any, Protocol
 from urllib.request import getproxies
 
 import aiohttp
+import httpx2
 
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import Code, TransientError, UnknownError
@@ -53,11 +54,15 @@ class Answer:
 
 
 def make_client() -> Client:
-    """Inside the event loop that it is for. A proxy that the environment names is asked for each request, which costs
-    a thread: only where it names one."""
+    """Inside the event loop that it is for. It trusts the authorities that the model's client trusts.
+
+    The environment's proxies are asked for before each request, in a thread: only where there are any.
+    """
     policy = CALLS[Call.SEND]
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE_S),
+        connector=aiohttp.TCPConnector(
+            limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE_S, ssl=httpx2.create_ssl_context()
+        ),
         timeout=aiohttp.ClientTimeout(
             connect=policy.attempt_s, sock_connect=policy.connect_s, sock_read=policy.attempt_s
         ),
@@ -69,9 +74,8 @@ def make_client() -> Client:
 def form(fields: Mapping[str, str], *, file: IO[bytes], name: str, mime_type: str) -> aiohttp.FormData:
     """A form with a file under `file`."""
     body = aiohttp.FormData(fields)
-    content = aiohttp.payload.IOBasePayload(
-        file, content_type=mime_type
-    )  # a storage's file is no `io.IOBase`
+    # Said in so many words, since a storage's file is no `io.IOBase`.
+    content = aiohttp.payload.IOBasePayload(file, content_type=mime_type)
     body.add_field("file", content, filename=name, content_type=mime_type)
     return body
 
