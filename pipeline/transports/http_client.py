@@ -33,7 +33,7 @@ KEEPALIVE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What the peer answered, whatever its status."""
 
     status: int
@@ -80,11 +80,11 @@ def form(fields: Mapping[str, str], *, file: IO[bytes], name: str, mime_type: st
     return body
 
 
-async def post(client: Client, url: str, *, headers: Mapping[str, str], body: Body) -> Answer:
+async def post(client: Client, url: str, *, headers: Mapping[str, str], body: Body) -> Response:
     """The answer, whatever its status. `TransientError` if nothing was sent, `UnknownError` if that is unclear."""
     try:
-        async with client.post(url, headers=headers, data=body, allow_redirects=False) as response:
-            return Answer(response.status, response.headers, await response.read())
+        async with client.post(url, headers=headers, data=body, allow_redirects=False) as answered:
+            return Response(answered.status, answered.headers, await answered.read())
     except NOT_SENT as error:
         raise TransientError(Code.SEND_CONNECTION, f"{url}: {type(error).__name__} {error}") from error
     except UNANSWERED as error:
@@ -96,9 +96,9 @@ class HasHeaders(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
 
-def retry_after_s(answer: HasHeaders) -> float | None:
+def retry_after_s(response: HasHeaders) -> float | None:
     """Seconds that the peer asks to wait, from `Retry-After` as seconds or as a date (RFC 9110, 10.2.3)."""
-    value = answer.headers.get("Retry-After", "")
+    value = response.headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return float(value)
     try:

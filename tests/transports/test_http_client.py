@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pipeline.policies.errors import Code, PipelineError, TransientError, UnknownError
-from pipeline.transports.http_client import Answer, Client, make_client, post
+from pipeline.transports.http_client import Client, Response, make_client, post
 
 ACCEPTED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -110,7 +110,7 @@ def test_redirect_is_an_answer_and_leads_nowhere() -> None:
 def test_connection_is_kept_and_one_that_the_peer_has_closed_is_not_used_again() -> None:
     async def check() -> None:
         async with listening(ACCEPTED, closes=False) as (url, peer, client):
-            answers: list[Answer] = [await post(client, url, headers={}, body=b"{}") for _ in range(2)]
+            answers: list[Response] = [await post(client, url, headers={}, body=b"{}") for _ in range(2)]
             assert len(peer.connections) == 1
             peer.connections[0].close()
             await peer.connections[0].wait_closed()

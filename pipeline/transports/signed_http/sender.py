@@ -26,11 +26,11 @@ class SignedHttpSender:
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
         """See `pipeline.ports.Sender`."""
         body = _body(message)
-        answer = await http_client.post(
+        response = await http_client.post(
             self._client, channel.api_url, headers=_headers(message, channel, body), body=body
         )
-        if not answer.is_success:
-            raise _refused(answer)
+        if not response.is_success:
+            raise _refused(response)
         return str(message.client_reference)
 
 
@@ -54,16 +54,16 @@ def _headers(message: OutboundMessage, channel: ChannelConfig, body: bytes) -> d
     }
 
 
-def _refused(answer: http_client.Answer) -> PipelineError:
-    detail = f"HTTP {answer.status}: {answer.text[:200]}"
-    if answer.status == 429:
+def _refused(response: http_client.Response) -> PipelineError:
+    detail = f"HTTP {response.status}: {response.text[:200]}"
+    if response.status == 429:
         return RateLimitedError(
-            Code.SEND_RATE_LIMITED, detail, retry_after_s=http_client.retry_after_s(answer)
+            Code.SEND_RATE_LIMITED, detail, retry_after_s=http_client.retry_after_s(response)
         )
-    if answer.status in http_client.GATEWAY:
+    if response.status in http_client.GATEWAY:
         return UnknownError(Code.SEND_UNANSWERED, detail)
-    if answer.status >= 500:
+    if response.status >= 500:
         return TransientError(Code.SEND_SERVER, detail)
-    if answer.status in (401, 403):
+    if response.status in (401, 403):
         return CredentialsError(Code.SEND_CREDENTIALS, detail)
     return RequestError(Code.SEND_REQUEST, detail)

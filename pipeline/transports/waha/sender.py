@@ -27,13 +27,13 @@ class WahaSender:
         """See `pipeline.ports.Sender`."""
         act = ACTS.get(message.kind, "sendFile") if message.file else "sendText"
         body = {"session": channel.external_id, "chatId": message.to, **_content(message)}
-        answer = await http_client.post(
+        response = await http_client.post(
             self._client,
             f"{channel.api_url.rstrip('/')}/api/{act}",
             headers={"X-Api-Key": channel.credentials["api_key"], "Content-Type": "application/json"},
             body=json.dumps(body, ensure_ascii=False).encode(),
         )
-        return _provider_id(answer)
+        return _provider_id(response)
 
 
 def _content(message: OutboundMessage) -> dict[str, object]:
@@ -45,14 +45,14 @@ def _content(message: OutboundMessage) -> dict[str, object]:
     return {"file": file, "caption": message.text, **convert}
 
 
-def _provider_id(answer: http_client.Answer) -> str:
+def _provider_id(response: http_client.Response) -> str:
     """Raises what the answer means. A success that cannot be read may well have been one: unknown."""
-    told = _json_object(answer)
-    if not answer.is_success:
-        raise _refused(answer, told)
+    told = _json_object(response)
+    if not response.is_success:
+        raise _refused(response, told)
     if message_id := _message_id(told):
         return key_of(message_id)
-    detail = f"Status {answer.status} with an unreadable body: {answer.text[:200]}"
+    detail = f"Status {response.status} with an unreadable body: {response.text[:200]}"
     raise UnknownError(Code.SEND_UNANSWERED, detail)
 
 
@@ -64,18 +64,18 @@ def _message_id(told: dict[str, object]) -> str:
     return given if isinstance(given, str) else ""
 
 
-def _refused(answer: http_client.Answer, told: dict[str, object]) -> PipelineError:
+def _refused(response: http_client.Response, told: dict[str, object]) -> PipelineError:
     return classify(
-        answer.status,
-        answer.text[:200],
+        response.status,
+        response.text[:200],
         session_is_down="expected" in told,
-        retry_after_s=http_client.retry_after_s(answer),
+        retry_after_s=http_client.retry_after_s(response),
     )
 
 
-def _json_object(answer: http_client.Answer) -> dict[str, object]:
+def _json_object(response: http_client.Response) -> dict[str, object]:
     try:
-        told = answer.json()
+        told = response.json()
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}

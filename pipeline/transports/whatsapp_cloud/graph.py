@@ -18,10 +18,10 @@ def authorization(channel: ChannelConfig) -> dict[str, str]:
     return {"Authorization": f"Bearer {channel.credentials['access_token']}"}
 
 
-def refused(answer: http_client.Answer) -> PipelineError:
+def refused(response: http_client.Response) -> PipelineError:
     try:
-        error = answer.json()["error"]
+        error = response.json()["error"]
         code, detail = int(error["code"]), str(error.get("message", ""))
     except (ValueError, KeyError, TypeError):
-        code, detail = None, answer.text[:200]
-    return classify(code, answer.status, detail, http_client.retry_after_s(answer))
+        code, detail = None, response.text[:200]
+    return classify(code, response.status, detail, http_client.retry_after_s(response))

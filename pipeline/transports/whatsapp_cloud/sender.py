@@ -26,13 +26,13 @@ class WhatsAppSender:
     async def send(self, message: OutboundMessage, channel: ChannelConfig) -> str:
         """See `pipeline.ports.Sender`."""
         media_id = await uploads.upload(self._client, message.file, channel) if message.file else ""
-        answer = await http_client.post(
+        response = await http_client.post(
             self._client,
             f"{number_url(channel)}/messages",
             headers={**authorization(channel), "Content-Type": "application/json"},
             body=json.dumps(_body(message, media_id)).encode(),
         )
-        return _provider_id(answer)
+        return _provider_id(response)
 
 
 def _body(message: OutboundMessage, media_id: str) -> dict[str, object]:
@@ -65,13 +65,13 @@ class _Accepted(BaseModel):
     messages: list[_Message] = Field(min_length=1)
 
 
-def _provider_id(answer: http_client.Answer) -> str:
+def _provider_id(response: http_client.Response) -> str:
     """Raises what the answer means. A success that cannot be read may well have been one: unknown."""
-    if answer.status != 200:
-        raise refused(answer)
+    if response.status != 200:
+        raise refused(response)
     try:
-        return _Accepted.model_validate_json(answer.body).messages[0].id
+        return _Accepted.model_validate_json(response.body).messages[0].id
     except ValidationError as error:
         raise UnknownError(
-            Code.SEND_UNANSWERED, f"Status 200 with an unreadable body: {answer.text[:200]}"
+            Code.SEND_UNANSWERED, f"Status 200 with an unreadable body: {response.text[:200]}"
         ) from error

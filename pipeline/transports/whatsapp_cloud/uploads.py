@@ -30,7 +30,7 @@ async def upload(client: http_client.Client, file: OutboundFile, channel: Channe
 
 async def _posted(
     client: http_client.Client, file: OutboundFile, channel: ChannelConfig
-) -> http_client.Answer:
+) -> http_client.Response:
     with file.open() as content:
         return await http_client.post(
             client,
@@ -45,10 +45,10 @@ async def _posted(
         )
 
 
-def _media_id(answer: http_client.Answer) -> str:
-    if answer.status != 200:
-        raise refused(answer)
+def _media_id(response: http_client.Response) -> str:
+    if response.status != 200:
+        raise refused(response)
     try:
-        return _Uploaded.model_validate_json(answer.body).id
+        return _Uploaded.model_validate_json(response.body).id
     except ValidationError as error:
-        raise TransientError(Code.SEND_SERVER, f"Unreadable answer: {answer.text[:200]}") from error
+        raise TransientError(Code.SEND_SERVER, f"Unreadable answer: {response.text[:200]}") from error
