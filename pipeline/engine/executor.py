@@ -245,7 +245,7 @@ class Executor:
             return Rest(due_in_s=ERROR_PAUSE_S)
 
     async def _work_through(self, claim: Claim, world: World) -> Rest:
-        """Send, answer once, send; then the param goes to whoever's turn it is, however much waits here.
+        """Send, answer once, send; then the slot goes to whoever's turn it is, however much waits here.
 
         What was queued before `begin` cleared the due time is seen by the look into the outbox that comes after it, for
         a turn at its commit; what is queued later makes the mailbox due again.
@@ -269,7 +269,7 @@ class Executor:
     async def _take_turn(self, turn: TurnInput, world: World, store: TurnStore) -> Postponed | None:
         """One last attempt at a time: of the turns that were in flight when their workers died, one is to blame.
 
-        While another is tried, this one waits without its param; its attempt counts once it begins.
+        While another is tried, this one waits without its slot; its attempt counts once it begins.
         """
         if turn.attempt < MAX_ATTEMPTS:
             return await self._run_turn(turn, world, store)
