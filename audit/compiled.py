@@ -4,6 +4,7 @@ What such a statement says is still said in Django's terms; that is read when it
 the lowest app, since all others use it.
 """
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -55,40 +56,47 @@ def any_of(field: str, name: str, column_type: str = "bigint") -> Q:
 
 def fetch(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """The rows that a statement of the program's own finds, in the caller's transaction if any."""
-    with _cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+    return list(_executed(sql, parameters).fetchall())
 
 
 def execute(sql: str, parameters: Parameters = ()) -> int:
     """As `fetch`; the number of rows it found or changed."""
-    with _cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
+    return int(_executed(sql, parameters).rowcount)
+
+
+def _executed(sql: str, parameters: Parameters) -> Any:
+    """A cursor that has all rows already."""
+    cursor = _cursor()
+    cursor.execute(sql, parameters)
+    return cursor.cursor
+
+
+class _Thread(threading.local):
+    cursor: psycopg.Cursor[Any] | None = None
+
+
+_thread = _Thread()
 
 
 def _cursor() -> CursorWrapper:
     """One that gives PostgreSQL a statement's values beside it: it is read and planned once for each connection.
 
-    Where queries are logged, Django's own, which can tell them.
+    Kept for as long as its thread keeps the connection. Where queries are logged, Django's own, which can tell them.
     """
     database = connections[DEFAULT_DB_ALIAS]  # once: each look through `connection` costs as much as the rest
     if database.queries_logged:
         return database.cursor()
     database.close_if_health_check_failed()
     database.ensure_connection()
-    with database.wrap_database_errors:
-        return CursorWrapper(psycopg.Cursor(database.connection), database)
+    if _thread.cursor is None or _thread.cursor.connection is not database.connection:
+        _thread.cursor = psycopg.Cursor(database.connection)
+    return CursorWrapper(_thread.cursor, database)
 
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
     compiler: Any
     sql: str
-    names: Sequence[str]
-
-    def filled(self, values: Mapping[str, Any]) -> list[Any]:
-        return [values[name] for name in self.names]
 
 
 class _Reading(ABC):
@@ -97,7 +105,7 @@ class _Reading(ABC):
 
     def _rows(self, values: Mapping[str, Any]) -> Iterable[Sequence[Any]]:
         statement = self._statement
-        found = fetch(statement.sql, statement.filled(values))
+        found = fetch(statement.sql, values)
         rows: Iterable[Sequence[Any]] = statement.compiler.apply_converters(found, self._converters)
         return rows
 
@@ -170,22 +178,62 @@ class ModelQuery(_Reading):
         return populators(compiler.klass_info, compiler.select, connection.alias)
 
 
-class Update:
+class Write(ABC):
+    @cached_property
+    @abstractmethod
+    def sql(self) -> str: ...
+
+    def execute(self, **values: Any) -> int:
+        """In the caller's transaction, if any. The number of rows written."""
+        return execute(self.sql, values)
+
+
+class Update(Write):
     """An update of the rows of `build`'s queryset; `values` may hold `param`s, too."""
 
     def __init__(self, build: Callable[[], QuerySet[Any]], **values: Any) -> None:
         self._build = build
         self._values = values
 
-    def execute(self, **values: Any) -> int:
-        """In the caller's transaction, if any. The number of rows changed."""
-        return execute(self._statement.sql, self._statement.filled(values))
-
     @cached_property
-    def _statement(self) -> _Statement:
+    def sql(self) -> str:
         query: Any = self._build().query.chain(UpdateQuery)
         query.add_update_values(self._values)
-        return _compiled(query)
+        return _compiled(query).sql
+
+
+class Insert(Write):
+    """A new row of `model`; `values` are by column and may hold `param`s. What is not among them has its default."""
+
+    def __init__(self, model: type[Model], **values: Any) -> None:
+        self._model = model
+        self._values = values
+
+    @cached_property
+    def sql(self) -> str:
+        shape = _shape(self._model)
+        return _named(
+            f"{shape.head}({', '.join(['%s'] * len(shape.fields))})", map(self._value, shape.fields)
+        )
+
+    def _value(self, field: Field[Any, Any]) -> Any:
+        value = self._values.get(field.attname, field.get_default())
+        if isinstance(value, RawSQL):
+            return value.params[0]
+        return field.get_db_prep_save(value, connection)
+
+
+class Together(Write):
+    """Several writes in one statement, in no order, and none sees what another wrote; then what `select` says."""
+
+    def __init__(self, *writes: Write, select: str = "SELECT") -> None:
+        self._writes = writes
+        self._select = select
+
+    @cached_property
+    def sql(self) -> str:
+        writes = ", ".join(f"write_{n} AS ({write.sql})" for n, write in enumerate(self._writes))
+        return f"WITH {writes} {self._select}"
 
 
 def insert(rows: Sequence[Model]) -> None:
@@ -218,16 +266,18 @@ def _shape(model: type[Model]) -> _Shape:
 
 
 def _compiled(query: Any) -> _Statement:
-    """Only what a use brings is a parameter: a plan for all uses can rely on the rest, as a partial index asks."""
     compiler = query.get_compiler(connection.alias)
-    sql, parameters = compiler.as_sql()
-    places = [PLACE if isinstance(each, _Param) else _literal(each) for each in parameters]
-    names = [each.name for each in parameters if isinstance(each, _Param)]
-    return _Statement(compiler, (sql % tuple(places)).replace("%", "%%").replace(PLACE, "%s"), names)
+    return _Statement(compiler, _named(*compiler.as_sql()))
+
+
+def _named(sql: str, parameters: Iterable[Any]) -> str:
+    """Only what a use brings is a parameter: a plan for all uses can rely on the rest, as a partial index asks."""
+    places = [f"{PLACE}({each.name})s" if isinstance(each, _Param) else _literal(each) for each in parameters]
+    return (sql % tuple(places)).replace("%", "%%").replace(PLACE, "%")
 
 
 PLACE = "\0"
-"""Stands in a statement for a parameter while it is put together; no statement has it otherwise."""
+"""Stands in a statement for the sign of a parameter while it is put together; no statement has it otherwise."""
 
 
 def _literal(value: Any) -> str:

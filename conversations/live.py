@@ -16,6 +16,8 @@ from django.db import transaction
 from audit.compiled import execute
 
 NOTIFY_CHANNEL = "zupa_live"
+NOTIFY = "SELECT pg_notify('zupa_live', topic) FROM unnest(%(topics)s::text[]) AS topic"
+"""For a statement to end in, which brings what `to_notify` returned."""
 DASHBOARD = "dashboard"
 SWITCHES = "switches"
 """What is switched, and what waits for a second person: the strip on top of every staff page."""
@@ -32,10 +34,16 @@ def changed(topic: str) -> dict[str, Any]:
 
 def announce(*topics: str) -> None:
     """Equal topics announced twice in one transaction go out once (PostgreSQL folds equal notifications)."""
-    if settings.ZUPA.redis_url:
-        transaction.on_commit(partial(_send_through_layer, topics))
-        return
-    execute("SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic", [NOTIFY_CHANNEL, list(topics)])
+    if notified := to_notify(*topics):
+        execute(NOTIFY, {"topics": notified})
+
+
+def to_notify(*topics: str) -> list[str]:
+    """Those that the caller's own statement announces; none where they go through the channel layer on commit."""
+    if not settings.ZUPA.redis_url:
+        return list(topics)
+    transaction.on_commit(partial(_send_through_layer, topics))
+    return []
 
 
 def _send_through_layer(topics: tuple[str, ...]) -> None:

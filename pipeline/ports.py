@@ -33,6 +33,9 @@ class ToolCall:
     name: str
     arguments: str
 
+    def to_json(self) -> Json:
+        return {"id": self.id, "name": self.name, "arguments": self.arguments}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
@@ -40,6 +43,14 @@ class ChatMessage:
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+
+    def to_json(self) -> Json:
+        return {
+            "role": self.role,
+            "content": self.content,
+            "tool_calls": [call.to_json() for call in self.tool_calls],
+            "tool_call_id": self.tool_call_id,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

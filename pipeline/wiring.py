@@ -89,9 +89,7 @@ class World:
 @asynccontextmanager
 async def open_world() -> AsyncIterator[World]:
     """On the running event loop; its connections close with the context."""
-    model = OpenAIModel(base_url=settings.ZUPA.openai_base_url, api_key=settings.ZUPA.openai_api_key)
+    zupa = settings.ZUPA
     async with make_client() as client:
-        try:
-            yield World(model=model, tools=Toolbox(), senders=make_senders(client), gate=Gate())
-        finally:
-            await model.close()
+        model = OpenAIModel(client, base_url=zupa.openai_base_url, api_key=zupa.openai_api_key)
+        yield World(model=model, tools=Toolbox(), senders=make_senders(client), gate=Gate())

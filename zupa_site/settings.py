@@ -98,8 +98,9 @@ def database(environment: Environment) -> dict[str, Any]:
         "options": (
             f"-c statement_timeout={STATEMENT_TIMEOUT_MS[environment.process]}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
+            " -c plan_cache_mode=force_generic_plan"
         ),
-        # What `audit.compiled` asks is prepared at its first use; what the ORM asks never is.
+        # What `audit.compiled` asks is prepared and planned at its first use; what the ORM asks never is.
         "prepare_threshold": 0,
     }
     if pooled:

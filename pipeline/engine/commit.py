@@ -1,6 +1,6 @@
 """The commit point: one transaction in which everything a turn decided becomes true, or nothing of it."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -8,10 +8,10 @@ from django.db.models import Exists
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from audit.compiled import Update, any_of, insert, param
+from audit.compiled import Together, Update, any_of, insert, param
 from audit.operations import record_all
 from conversations import sessions
-from conversations.live import DASHBOARD, announce, conversation_topic
+from conversations.live import DASHBOARD, NOTIFY, conversation_topic, to_notify
 from conversations.models import (
     AuthorKind,
     Conversation,
@@ -30,6 +30,13 @@ from pipeline.phases import state as phases
 from pipeline.phases.state import Decision, InboundMessage, PhaseRecord, TurnState
 from pipeline.policies.errors import Code
 
+END = Update(
+    lambda: ProcessedEvent.objects.filter(any_of("pk", "event_ids")),
+    status=EventStatus.DONE,
+    outcome=param("outcome"),
+    outcome_code=param("outcome_code"),
+    done_at=param("now"),
+)
 FINISH = Update(
     lambda: Turn.objects.filter(pk=param("turn_id")),
     status=param("status"),
@@ -41,13 +48,7 @@ FINISH = Update(
     prompt_tokens=param("prompt_tokens"),
     completion_tokens=param("completion_tokens"),
 )
-END = Update(
-    lambda: ProcessedEvent.objects.filter(any_of("pk", "event_ids")),
-    status=EventStatus.DONE,
-    outcome=param("outcome"),
-    outcome_code=param("outcome_code"),
-    done_at=param("now"),
-)
+CLOSE = Together(END, FINISH, select=NOTIFY)
 SPOKEN_IN = Update(
     lambda: Conversation.objects.filter(
         Exists(Turn.objects.filter(pk=param("turn_id"), status=TurnStatus.RUNNING)),
@@ -90,11 +91,9 @@ def commit(state: TurnState, *, now: datetime) -> int | None:
     _write_transcript(state, session_id, now)
     passing(FaultPoint.COMMIT_INSIDE)
     decision = _decision(state)
-    _write_outcomes(state, decision, now)
-    _finish(state, decision, now)
+    _close(state, decision, now)
     record_all(evidence.of_turn(state, session_id, decision), now=now)
     desk().open(_for_people(state, decision), now=now)
-    announce(conversation_topic(state.input.conversation_id), DASHBOARD)
     return session_id
 
 
@@ -176,29 +175,30 @@ def _decision(state: TurnState) -> Decision:
     return replace(decision, outcome=phases.Outcome.NEEDS_HUMAN, code=Code.STEP_UNKNOWN)
 
 
-def _write_outcomes(state: TurnState, decision: Decision, now: datetime) -> None:
+def _close(state: TurnState, decision: Decision, now: datetime) -> None:
     """The last message of a burst carries the outcome; those before it were answered together with it."""
     *merged, last = [message.event_id for message in state.input.messages]
     outcome = Outcome(decision.outcome)
-    _end([last], outcome, decision, now)
     if merged:
-        _end(merged, Outcome.MERGED if outcome == Outcome.REPLIED else outcome, decision, now)
-
-
-def _end(event_ids: list[int], outcome: Outcome, decision: Decision, now: datetime) -> None:
-    END.execute(event_ids=event_ids, outcome=outcome, outcome_code=decision.code or "", now=now)
-
-
-def _finish(state: TurnState, decision: Decision, now: datetime) -> None:
+        END.execute(
+            event_ids=merged,
+            outcome=Outcome.MERGED if outcome == Outcome.REPLIED else outcome,
+            outcome_code=decision.code or "",
+            now=now,
+        )
     records = (*state.records, _this_phase(state, now))
-    FINISH.execute(
+    CLOSE.execute(
+        event_ids=[last],
+        outcome=outcome,
+        outcome_code=decision.code or "",
         turn_id=state.input.turn_id,
         status=TurnStatus.FAILED if decision.failed else TurnStatus.SUCCEEDED,
         error_code=decision.code or "",
         error_detail=decision.detail,
-        phases=Jsonb([asdict(record) for record in records]),
+        phases=Jsonb([record._asdict() for record in records]),
         prompt_tokens=state.usage.prompt_tokens,
         completion_tokens=state.usage.completion_tokens,
+        topics=to_notify(conversation_topic(state.input.conversation_id), DASHBOARD),
         now=now,
     )
 

@@ -32,7 +32,7 @@ from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.journal import StepJournal
 from pipeline.engine.listening import listener_parameters
-from pipeline.engine.mailbox import Claim
+from pipeline.engine.mailbox import Claim, Rest
 from pipeline.engine.runner import MAX_ATTEMPTS, Postponed, run_turn
 from pipeline.models import Turn, WorkerKind
 from pipeline.phases.state import TurnInput
@@ -74,13 +74,6 @@ def shared() -> "Executor":
         return executor
     _executor_of.cache_clear()
     return _executor_of(os.getpid())
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """How a flight ends: due again in `due_in_s`, None for when it is woken."""
-
-    due_in_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -227,7 +220,8 @@ class Executor:
         try:
             with correlation.bound(conversation_id=claim.conversation_id):
                 rest = await self._work_through_or_pause(claim, world)
-                await in_database(mailbox.release, claim, due_in_s=rest.due_in_s)
+                if not rest.is_released:
+                    await in_database(mailbox.release, claim, due_in_s=rest.due_in_s)
         except DatabaseError:
             logger.exception("flight.database_away")
         finally:
@@ -256,15 +250,13 @@ class Executor:
             return Rest(due_in_s=0.0)
         turn = await in_database(turns.begin, claim, now=timezone.now())
         if turn is None:
-            wait = await outbox.deliver(claim, world.senders, world.gate)
-            return Rest(due_in_s=wait.seconds if wait else None)
+            return await outbox.deliver(claim, world.senders, world.gate)
         store = world.store(claim)
         if postponed := await self._take_turn(turn, world, store):
             return Rest(due_in_s=postponed.seconds)
-        wait = await outbox.go_on(claim, store.next_send, world.senders, world.gate)
-        if turn.leaves_waiting:
-            return Rest(due_in_s=0.0)
-        return Rest(due_in_s=wait.seconds if wait else None)
+        release = Rest(due_in_s=0.0 if turn.leaves_waiting else None)
+        rest = await outbox.go_on(claim, store.next_send, world.senders, world.gate, release)
+        return release if turn.leaves_waiting and not rest.is_released else rest
 
     async def _take_turn(self, turn: TurnInput, world: World, store: TurnStore) -> Postponed | None:
         """One last attempt at a time: of the turns that were in flight when their workers died, one is to blame.

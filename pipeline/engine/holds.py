@@ -44,7 +44,7 @@ def suspend(state: TurnState, proposals: Sequence[Proposal], *, now: datetime) -
         status=TurnStatus.SUSPENDED,
         attempts=Greatest(F("attempts") - 1, 0),
         phase="",
-        phases=[asdict(record) for record in state.records],
+        phases=[record._asdict() for record in state.records],
     ):
         return  # the database broke off after it had committed, and this is the second try
     ProcessedEvent.objects.filter(turn_id=turn_input.turn_id).update(status=EventStatus.HELD)

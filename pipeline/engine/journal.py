@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from uuid import UUID, uuid5
 
@@ -77,15 +78,15 @@ class StepJournal:
         step = self.recorded.get(effect.key)
         if step is not None and (step.finished_at is not None or not step.is_idempotent):
             return self._replay(step)
-        await self._obey(effect)
+        key = uuid5(self.turn.turn_id, effect.key)
+        await self._obey(effect, key)
         passing(FaultPoint.STEP_BEFORE)
         if not effect.is_idempotent:
-            key = self._idempotency_key(effect)
             await in_database(_write_started, self.turn, effect, key, timezone.now())
             passing(FaultPoint.STEP_STARTED)
-        ending = await self._run(effect, run)
+        ending = await self._run(effect, partial(run, key))
         passing(FaultPoint.STEP_DONE)
-        await in_database(_write_ending, self.turn, effect, self._idempotency_key(effect), ending)
+        await in_database(_write_ending, self.turn, effect, key, ending)
         passing(FaultPoint.STEP_RECORDED)
         if ending.error is not None:
             raise ending.error
@@ -99,7 +100,7 @@ class StepJournal:
             return None
         return Ruling(**{**step.response, "verdict": Verdict(step.response["verdict"])})
 
-    async def _obey(self, effect: Effect) -> None:
+    async def _obey(self, effect: Effect, key: UUID) -> None:
         """Raises what a switch says about the effect: kept on record, except for a pause, which is no end."""
         try:
             if effect.call is Call.TOOL:
@@ -109,7 +110,7 @@ class StepJournal:
         except (StoppedError, TransientError) as error:
             now = timezone.now()
             refused = Ending(_status(error), now, now, attempts=0, decisions=(), error=error)
-            await in_database(_write_ending, self.turn, effect, self._idempotency_key(effect), refused)
+            await in_database(_write_ending, self.turn, effect, key, refused)
             raise
 
     def _replay(self, step: Step) -> Json:
@@ -121,10 +122,9 @@ class StepJournal:
             Code.STEP_UNKNOWN, f"A worker died while {step.name} ran; it is not known whether it acted."
         )
 
-    async def _run(self, effect: Effect, run: Callable[[UUID], Awaitable[Json]]) -> Ending:
+    async def _run(self, effect: Effect, run: Callable[[], Awaitable[Json]]) -> Ending:
         """Try until it succeeds or the policy of its kind says stop; each decision goes on record."""
         started_at, started = timezone.now(), time.monotonic()
-        random = Random(f"{self.turn.seed}:{effect.key}")
         decisions: list[Json] = []
         attempt = 1
         while True:
@@ -137,7 +137,8 @@ class StepJournal:
                 is_idempotent=effect.is_idempotent,
                 retries_left=self.retries_left,
             )
-            decision = CALLS[effect.call].retry.decide(error, tried, random)
+            chance = Random(f"{self.turn.seed}:{effect.key}:{attempt}")
+            decision = CALLS[effect.call].retry.decide(error, tried, chance)
             decisions.append(_story(attempt, error, decision))
             if not decision.is_retry:
                 break
@@ -150,7 +151,7 @@ class StepJournal:
         return Ending(_status(error), started_at, finished_at, attempt, tuple(decisions), recorded, error)
 
     async def _attempt(
-        self, effect: Effect, run: Callable[[UUID], Awaitable[Json]]
+        self, effect: Effect, run: Callable[[], Awaitable[Json]]
     ) -> tuple[Json | None, PipelineError | None]:
         try:
             async with self.gate.admit(effect.call, effect.breaker):
@@ -158,15 +159,12 @@ class StepJournal:
         except PipelineError as error:
             return None, error
 
-    async def _in_time(self, effect: Effect, run: Callable[[UUID], Awaitable[Json]]) -> Json:
+    async def _in_time(self, effect: Effect, run: Callable[[], Awaitable[Json]]) -> Json:
         try:
             async with asyncio.timeout(effect.deadline_s):
-                return await run(self._idempotency_key(effect))
+                return await run()
         except TimeoutError as error:
             raise _timed_out(effect, never_began=threads.never_began(error)) from error
-
-    def _idempotency_key(self, effect: Effect) -> UUID:
-        return uuid5(self.turn.turn_id, effect.key)
 
 
 def _timed_out(effect: Effect, *, never_began: bool) -> PipelineError:

@@ -6,6 +6,7 @@ worker writes is conditional on the epoch it claimed under: a worker that lost i
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from audit.compiled import execute, fetch
 from conversations.models import MAX_BURST_S
@@ -24,6 +25,17 @@ class Claim:
     lease_owner: str
     lease_epoch: int
     has_outbox: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How work on a conversation ends: due again in `due_in_s`, None for when it is woken.
+
+    `is_released`: the lease was given back with the last thing that was written.
+    """
+
+    due_in_s: float | None = None
+    is_released: bool = False
 
 
 def wake(conversation_ids: Collection[int], *, burst_window_s: float = 0.0) -> None:
@@ -167,15 +179,24 @@ FOR NO KEY UPDATE OF conversation FOR SHARE OF mailbox
 
 def release(claim: Claim, *, due_in_s: float | None) -> None:
     """Give the lease back; due again in `due_in_s`, or at once if something came in. A lost lease is no error."""
-    execute(
-        """
-        UPDATE pipeline_mailbox
-        SET lease_owner = '', lease_expires_at = NULL,
-            due_at = LEAST(due_at, now() + make_interval(secs => %s::float))
-        WHERE conversation_id = %s AND lease_epoch = %s
-        """,
-        [due_in_s, claim.conversation_id, claim.lease_epoch],
-    )
+    execute(RELEASE, to_release(claim, due_in_s=due_in_s))
+
+
+RELEASE = """
+UPDATE pipeline_mailbox
+SET lease_owner = '', lease_expires_at = NULL,
+    due_at = LEAST(due_at, now() + make_interval(secs => %(due_in_s)s::float))
+WHERE conversation_id = %(conversation_id)s AND lease_epoch = %(lease_epoch)s
+"""
+
+
+def to_release(claim: Claim, *, due_in_s: float | None) -> dict[str, Any]:
+    """The parameters of `RELEASE`."""
+    return {
+        "conversation_id": claim.conversation_id,
+        "lease_epoch": claim.lease_epoch,
+        "due_in_s": due_in_s,
+    }
 
 
 def renew(owner: str, conversation_ids: Sequence[int]) -> set[int]:

@@ -7,7 +7,7 @@ unless the platform drops repeats and the channel's policy is to send again.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,15 +24,15 @@ from django.db.models import (
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from audit.compiled import RowQuery, Update, any_of, param
-from conversations.live import DASHBOARD, announce, conversation_topic
+from audit.compiled import RowQuery, Update, any_of, execute, param
+from conversations.live import DASHBOARD, NOTIFY, announce, conversation_topic, to_notify
 from conversations.models import Delivery, Message, UnknownPolicy
 from pipeline.controls import switchboard
 from pipeline.engine import files, mailbox, sends
 from pipeline.engine.database import in_database
 from pipeline.engine.faults import FaultPoint, passing
 from pipeline.engine.gate import Gate
-from pipeline.engine.mailbox import Claim
+from pipeline.engine.mailbox import Claim, Rest
 from pipeline.models import Switch
 from pipeline.policies.calls import CALLS, UPLOAD_S, Call
 from pipeline.policies.errors import (
@@ -167,23 +167,27 @@ MARK_SENDING = Update(
 )
 
 
-async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Wait | None:
+async def deliver(claim: Claim, senders: Senders, gate: Gate) -> Rest:
     """Send what is queued, oldest first, until nothing is or the next has to wait. Raises `StaleError`."""
     return await go_on(claim, await in_database(_next, claim, senders, now=timezone.now()), senders, gate)
 
 
-async def go_on(claim: Claim, next_send: NextSend, senders: Senders, gate: Gate) -> Wait | None:
-    """`deliver`, from a `next_send` that is known already."""
+async def go_on(
+    claim: Claim, next_send: NextSend, senders: Senders, gate: Gate, release: Rest | None = None
+) -> Rest:
+    """`deliver`, from a `next_send` that is known already. With `release`, the lease goes back like that with the
+    record of the last one that was accepted."""
     while isinstance(next_send, Sending):
         passing(FaultPoint.OUTBOX_MARKED)
         result = await _send(senders[next_send.channel_kind], next_send, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
-        await in_database(_record_result, next_send, result, now=timezone.now())
+        is_last = isinstance(result, str) and not next_send.has_more
+        await in_database(_record, claim, next_send, result, release if is_last else None, now=timezone.now())
         passing(FaultPoint.OUTBOX_RECORDED)
-        if isinstance(result, str) and not next_send.has_more:
-            return None
+        if is_last:
+            return replace(release, is_released=True) if release else Rest()
         next_send = await in_database(_next, claim, senders, now=timezone.now())
-    return next_send
+    return Rest(next_send.seconds) if next_send else Rest()
 
 
 async def _send(sender: Sender, sending: Sending, gate: Gate) -> str | PipelineError:
@@ -328,7 +332,32 @@ def _mark_interrupted(message: OpenMessage, now: datetime) -> None:
     sends.write_unknown(_row(message.id), error, now)
 
 
-@transaction.atomic
-def _record_result(sending: Sending, result: str | PipelineError, *, now: datetime) -> None:
-    sends.record_result(sending.message_id, result, now=now, may_repeat=sending.may_repeat)
-    announce(conversation_topic(sending.conversation_id), DASHBOARD)
+def _record(
+    claim: Claim, sending: Sending, result: str | PipelineError, release: Rest | None, *, now: datetime
+) -> None:
+    """What the platform said is a fact: it is written whoever holds the lease by now."""
+    topics = conversation_topic(sending.conversation_id), DASHBOARD
+    if isinstance(result, PipelineError):
+        with transaction.atomic():
+            sends.record_failure(sending.message_id, result, now=now, may_repeat=sending.may_repeat)
+            announce(*topics)
+        return
+    due_in_s = release.due_in_s if release else None
+    parameters = {
+        **mailbox.to_release(claim, due_in_s=due_in_s),
+        **sends.to_mark_sent(sending.message_id, result, now),
+        "releases": release is not None,
+        "topics": to_notify(*topics),
+    }
+    execute(RECORD_SENT, parameters)
+
+
+RECORD_SENT = f"""
+WITH released AS (
+    {mailbox.RELEASE} AND %(releases)s RETURNING conversation_id
+), sent AS (
+    {sends.MARK_SENT} AND (SELECT count(*) FROM released) >= 0
+)
+{NOTIFY}
+"""  # noqa: S608 statements of the program's own
+"""One statement and no transaction around it; the mailbox is locked before the message, as everywhere."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -72,6 +72,7 @@ async def run_turn(turn: TurnInput, ports: Ports, on_slow_phase: OnSlowPhase) ->
         elif postponed := await run.decide():
             return postponed
         for phase in CLOSING_PHASES:
+            run.tell_records()
             await run.step(phase)
     return None
 
@@ -101,6 +102,7 @@ class _Run:
     ports: Ports
     on_slow_phase: OnSlowPhase
     began: float
+    records: list[PhaseRecord] = field(default_factory=list)
 
     async def decide(self) -> Postponed | None:
         """Run phases until one decides the outcome; a failure decides it, too, or postpones the turn."""
@@ -134,7 +136,7 @@ class _Run:
             wider = await self.ports.store.absorb(self.state.input)
             if wider is None:
                 return
-            self.state = TurnState(input=wider, usage=self.state.usage, records=self.state.records)
+            self.state = TurnState(input=wider, usage=self.state.usage)
 
     async def _decide_once(self) -> None:
         for phase in PHASES:
@@ -147,6 +149,7 @@ class _Run:
     async def _wait(self, wait: HeldError | PausedError) -> Postponed:
         """For a person's decision, or until a switch is lifted."""
         if isinstance(wait, HeldError):
+            self.tell_records()
             await self.ports.store.suspend(self.state, wait.proposals)
             return Postponed(None)
         await self.ports.store.set_aside(self.state.input)
@@ -223,7 +226,11 @@ class _Run:
             duration_ms=round((time.monotonic() - started) * 1000, 1),
             error=error,
         )
-        self.state = replace(self.state, records=(*self.state.records, record))
+        self.records.append(record)
+
+    def tell_records(self) -> None:
+        """Let the state know of the phases so far."""
+        self.state = replace(self.state, records=tuple(self.records))
 
     async def _announce(self, phase: Phase) -> None:
         await self.on_slow_phase(self.state.input, phase.name)

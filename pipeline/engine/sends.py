@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, DateTimeField, F, Value, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
-from audit.compiled import Update, param
 from audit.operations import Fact, record
 from conversations import channels
 from conversations.live import announce, conversation_topic
@@ -28,29 +26,27 @@ from pipeline.policies.errors import (
 from pipeline.policies.retries import RetryDecision, Tried
 
 BELOW_SENT = [state for state, rank in DELIVERY_RANK.items() if rank < DELIVERY_RANK[Delivery.SENT]]
-MARK_SENT = Update(
-    lambda: Message.objects.filter(pk=param("message_id")),
-    provider_id=param("provider_id"),
-    sent_at=Coalesce("sent_at", param("now"), output_field=DateTimeField()),
-    error_code="",
-    error_detail="",
-    delivery=Case(When(delivery__in=BELOW_SENT, then=Value(Delivery.SENT)), default=F("delivery")),
-)
+MARK_SENT = """
+UPDATE conversations_message
+SET provider_id = %(provider_id)s, sent_at = COALESCE(sent_at, %(now)s), error_code = '', error_detail = '',
+    delivery = CASE WHEN delivery = ANY(%(below_sent)s) THEN 'sent' ELSE delivery END
+WHERE id = %(message_id)s
+"""
+"""Never moves a row down."""
 
 
-def record_result(message_id: int, result: str | PipelineError, *, may_repeat: bool, now: datetime) -> None:
-    """The platform's id, or why there is none. In the caller's transaction.
-
-    What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down.
-    """
-    if isinstance(result, str):
-        MARK_SENT.execute(message_id=message_id, provider_id=result, now=now)
-        return
+def record_failure(message_id: int, error: PipelineError, *, may_repeat: bool, now: datetime) -> None:
+    """Why the platform gave no id. In the caller's transaction. Never moves a row down."""
     message = Message.objects.select_for_update(no_key=True).get(pk=message_id)
-    if isinstance(result, UnknownError) and not may_repeat:
-        write_unknown(message, result, now)
+    if isinstance(error, UnknownError) and not may_repeat:
+        write_unknown(message, error, now)
     else:
-        _write_not_sent(message, result, now)
+        _write_not_sent(message, error, now)
+
+
+def to_mark_sent(message_id: int, provider_id: str, now: datetime) -> dict[str, Any]:
+    """The parameters of `MARK_SENT`."""
+    return {"message_id": message_id, "provider_id": provider_id, "now": now, "below_sent": BELOW_SENT}
 
 
 def withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:

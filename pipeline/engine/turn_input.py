@@ -1,15 +1,15 @@
 """All that a turn is given when it begins: read once, so that its phases ask the database nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import dropwhile
 from typing import Any
 
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, FilteredRelation, Max, OuterRef, Q, QuerySet, Subquery
 
-from audit.compiled import ModelQuery, RowQuery, param
+from audit.compiled import RowQuery, param
 from conversations.models import (
     Agent,
     AgentMode,
@@ -20,7 +20,6 @@ from conversations.models import (
     MessageKind,
     Note,
     Owner,
-    Session,
 )
 from pipeline.controls import blocklist, switchboard
 from pipeline.engine import bursts
@@ -35,7 +34,31 @@ RATE_WINDOW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class AgentNow:
+    """What a turn needs to know of its agent, as the agent is now."""
+
+    name: str
+    mode: str
+    prompt_template: str
+    model: str
+    language: str
+    temperature: float
+    max_output_tokens: int
+    max_tool_iterations: int
+    history_limit: int
+    allowed_tools: list[str]
+    burst_window_s: float
+    fallback_model: str
+    fallback_reply: str
+    refusal_reply: str
+    outage_policy: str
+    session_idle_minutes: int
+    rate_limit_per_minute: int
+    risk_rules: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation(AgentNow):
     """Whose turn it is, and under what it is taken.
 
     `policy_version`: the newest history id of its agent; `is_switched`: whether any switch is in force;
@@ -48,7 +71,6 @@ class Situation:
     owner_kind: str
     owner_epoch: int
     agent_id: int
-    answers_bursts_together: bool
     tenant_name: str
     time_zone: str
     contact_address: str
@@ -57,6 +79,28 @@ class Situation:
     is_switched: bool
     blocked_by: int | None
     has_notes: bool
+    session_id: int | None
+    session_last_activity_at: Any
+    session_turn_count: Any
+    session_prompt_tokens: Any
+    session_completion_tokens: Any
+
+    @property
+    def answers_bursts_together(self) -> bool:
+        return self.burst_window_s > 0
+
+    @property
+    def session(self) -> OpenSession | None:
+        """The conversation's open session, if there is one."""
+        if self.session_id is None:
+            return None
+        return OpenSession(
+            id=self.session_id,
+            last_activity_at=self.session_last_activity_at,
+            turn_count=self.session_turn_count,
+            prompt_tokens=self.session_prompt_tokens,
+            completion_tokens=self.session_completion_tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +121,14 @@ def _situations() -> QuerySet[Any]:
     newest = (
         Agent.history.filter(id=OuterRef("channel__agent_id")).values("id").annotate(newest=Max("history_id"))
     ).values("newest")
-    return Conversation.objects.filter(pk=param("conversation_id")).annotate(
+    of_agent = {field.name: F(f"channel__agent__{field.name}") for field in fields(AgentNow)}
+    of_session = {f"session_{field.name}": F(f"open_session__{field.name}") for field in fields(OpenSession)}
+    open_session = FilteredRelation("sessions", condition=Q(sessions__ended_at__isnull=True))
+    found = Conversation.objects.filter(pk=param("conversation_id")).annotate(open_session=open_session)
+    return found.annotate(
+        **of_agent,
+        **of_session,
         agent_id=F("channel__agent_id"),
-        answers_bursts_together=Q(channel__agent__burst_window_s__gt=0),
         tenant_name=F("channel__agent__tenant__name"),
         time_zone=F("channel__agent__tenant__time_zone"),
         contact_address=F("contact__address"),
@@ -92,11 +141,6 @@ def _situations() -> QuerySet[Any]:
 
 
 SITUATION = RowQuery(Situation, _situations)
-AGENT = ModelQuery(lambda: Agent.objects.filter(pk=param("agent_id")))
-OPEN_SESSION = RowQuery(
-    OpenSession,
-    lambda: Session.objects.filter(conversation_id=param("conversation_id"), ended_at__isnull=True),
-)
 
 
 @cache
@@ -128,7 +172,6 @@ def turn_input(
     is_resumed: bool,
     leaves_waiting: bool,
 ) -> TurnInput:
-    session = next(iter(OPEN_SESSION.fetch(conversation_id=turn.conversation_id)), None)
     agent = _agent_in_force(situation, turn.policy_version)
     recent = _recent_outcomes(turn.conversation_id, events[-1], agent.rate_limit_per_minute)
     return TurnInput(
@@ -157,8 +200,8 @@ def turn_input(
         blocked_by=situation.blocked_by,
         agent=_agent_config(agent, situation),
         messages=tuple(map(inbound_message, events)),
-        session=session,
-        history=_history(session, agent.history_limit, events),
+        session=situation.session,
+        history=_history(situation.session, agent.history_limit, events),
         notes=_notes(turn.conversation_id) if situation.has_notes else (),
     )
 
@@ -178,12 +221,9 @@ def _recent_outcomes(conversation_id: int, event: WaitingEvent, limit: int) -> l
 
 def _agent_in_force(situation: Situation, policy_version: int) -> Any:
     """The agent as the turn found it when it began, however it was changed since."""
-    if policy_version != situation.policy_version:
-        then = Agent.history.filter(history_id=policy_version).first()
-        if then is not None:
-            return then
-    (now,) = AGENT.fetch(agent_id=situation.agent_id)
-    return now
+    if policy_version == situation.policy_version:
+        return situation
+    return Agent.history.filter(history_id=policy_version).first() or situation
 
 
 def _agent_config(agent: Any, situation: Situation) -> AgentConfig:

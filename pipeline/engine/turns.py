@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from audit.compiled import Update, any_of, insert, param
-from conversations.live import announce, conversation_topic
+from audit.compiled import Insert, Together, Update, any_of, param
+from conversations.live import NOTIFY, announce, conversation_topic, to_notify
 from conversations.models import Owner
 from pipeline.controls import switchboard
 from pipeline.engine import bursts, holds, mailbox
@@ -31,6 +31,21 @@ TAKE = Update(
     lambda: ProcessedEvent.objects.filter(any_of("pk", "event_ids")),
     status=EventStatus.PROCESSING,
     turn_id=param("turn_id"),
+)
+OPEN = Together(
+    Insert(
+        Turn,
+        id=param("turn_id"),
+        conversation_id=param("conversation_id"),
+        request_id=param("request_id"),
+        policy_version=param("policy_version"),
+        seed=param("seed"),
+        lease_epoch=param("lease_epoch"),
+        attempts=1,
+        started_at=param("now"),
+    ),
+    TAKE,
+    select=NOTIFY,
 )
 
 
@@ -55,7 +70,6 @@ def begin(claim: Claim, *, now: datetime) -> TurnInput | None:
     if not events:
         return None
     turn = _resume(unfinished, claim) if unfinished else _open(events, situation.policy_version, claim, now)
-    announce(conversation_topic(claim.conversation_id))
     return turn_input(
         turn,
         events,
@@ -122,8 +136,17 @@ def _open(events: list[WaitingEvent], policy_version: int, claim: Claim, now: da
         attempts=1,
         started_at=now,
     )
-    insert([turn])
-    _take(events, turn.pk)
+    OPEN.execute(
+        turn_id=turn.pk,
+        conversation_id=turn.conversation_id,
+        request_id=turn.request_id,
+        policy_version=turn.policy_version,
+        seed=turn.seed,
+        lease_epoch=turn.lease_epoch,
+        now=turn.started_at,
+        event_ids=[event.id for event in events],
+        topics=to_notify(conversation_topic(turn.conversation_id)),
+    )
     return turn
 
 
@@ -139,6 +162,7 @@ def _resume(turn: Turn, claim: Claim) -> Turn:
         lease_epoch=turn.lease_epoch, attempts=turn.attempts + 1 if is_counted else turn.attempts
     )
     turn.attempts += 1
+    announce(conversation_topic(turn.conversation_id))
     return turn
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -209,14 +209,14 @@ async def _ask_model(
     )
 
     async def run(idempotency_key: UUID) -> Json:
-        return asdict(await ports.model.complete(request))
+        return _record(await ports.model.complete(request))
 
     effect = Effect(
         key=key,
         call=Call.MODEL,
         name=model,
         request={
-            "messages": [asdict(message) for message in messages],
+            "messages": [message.to_json() for message in messages],
             "tools": [spec.name for spec in tools],
             "temperature": agent.temperature,
             "max_output_tokens": agent.max_output_tokens,
@@ -229,7 +229,20 @@ async def _ask_model(
     return _completion(await ports.journal.perform(effect, run))
 
 
+def _record(completion: Completion) -> Json:
+    return {
+        "text": completion.text,
+        "tool_calls": [call.to_json() for call in completion.tool_calls],
+        "model": completion.model,
+        "request_id": completion.request_id,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "confidence": completion.confidence,
+    }
+
+
 def _completion(recorded: Json) -> Completion:
+    """What `_record` was made of."""
     calls: list[dict[str, Any]] = recorded["tool_calls"]
     return Completion(**{**recorded, "tool_calls": tuple(ToolCall(**call) for call in calls)})
 

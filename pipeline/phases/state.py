@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pipeline.policies.errors import Code
@@ -157,8 +157,7 @@ class Draft:
     author_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseRecord:
+class PhaseRecord(NamedTuple):
     name: str
     started_ms: int
     duration_ms: float
@@ -177,7 +176,7 @@ class TurnState:
     """The input, then what each phase adds. None means that no phase provided it yet.
 
     `author_id`: the member of staff who wrote the replies, None for the agent. `person_asked`: why the agent called a
-    person, empty where it did not.
+    person, empty where it did not. `records`: the phases until it closes.
     """
 
     input: TurnInput

@@ -1,4 +1,4 @@
-"""One HTTP client for all sends, and what its failures mean for an effect that must not happen twice."""
+"""One HTTP client for all calls, and what its failures mean for a send, which must not happen twice."""
 
 import json
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ class Response:
 
 
 def make_client() -> Client:
-    """Inside the event loop that it is for. It trusts the authorities that the model's client trusts.
+    """Inside the event loop that it is for. Its times are those of a send.
 
     The environment's proxies are asked for before each request, in a thread: only where there are any.
     """

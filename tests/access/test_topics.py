@@ -34,10 +34,13 @@ def topics(world: World) -> Iterator[str]:
             yield make(named[stem].pk)
 
 
+PLUMBING = ("NOTIFY", "NOTIFY_CHANNEL")
+
+
 def constants() -> list[str]:
     """Topics about no record."""
     named = {**vars(live), **vars(review.topics)}
-    return [value for name, value in named.items() if name.isupper() and name != "NOTIFY_CHANNEL"]
+    return [value for name, value in named.items() if name.isupper() and name not in PLUMBING]
 
 
 @pytest.mark.django_db

@@ -80,6 +80,7 @@ CLIENTS = {
     "AsyncOpenAI",
     "OpenAI",
     "DefaultAioHttpClient",
+    "DefaultAsyncHttpxClient",
     "ClientSession",
     "urlopen",
 }

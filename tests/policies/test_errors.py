@@ -227,7 +227,6 @@ async def model_error(outside: Outside, said: str) -> PipelineError:
 
 
 async def model_error_at(url: str, said: str) -> PipelineError:
-    model = OpenAIModel(base_url=f"{url}/v1", api_key="key")
     request = CompletionRequest(
         model="gpt-5",
         messages=(ChatMessage(role=Role.USER, content=said),),
@@ -235,11 +234,10 @@ async def model_error_at(url: str, said: str) -> PipelineError:
         temperature=0.0,
         max_output_tokens=100,
     )
-    try:
+    async with make_client() as client:
+        model = OpenAIModel(client, base_url=f"{url}/v1", api_key="key")
         with pytest.raises(PipelineError) as raised:
             await model.complete(request)
-    finally:
-        await model.close()
     return raised.value
 
 

@@ -37,7 +37,7 @@ from pipeline.engine import database, holds, mailbox, outbox, turns
 from pipeline.engine.commit import commit_and_mark
 from pipeline.engine.gate import Gate
 from pipeline.engine.journal import StepJournal
-from pipeline.engine.mailbox import Claim
+from pipeline.engine.mailbox import Claim, Rest
 from pipeline.engine.runner import run_turn
 from pipeline.engine.statuses import StatusUpdate
 from pipeline.ingress import operations
@@ -186,16 +186,18 @@ class Engine(RuleBasedStateMachine):
     def senders(self, worker: Worker, befalls: str) -> outbox.Senders:
         return {ChannelKind.WHATSAPP_CLOUD: Platform(self.world, worker.claim, befalls)}
 
-    def sent(self, worker: Worker, sending: Coroutine[Any, Any, outbox.Wait | None]) -> float | None:
+    def sent(self, worker: Worker, sending: Coroutine[Any, Any, Rest]) -> float | None:
         try:
-            wait = here.run(sending)
+            rest = here.run(sending)
         except StaleError:
             assert self.is_stale(worker)
             self.workers.remove(worker)
         except DiedError:
             self.workers.remove(worker)
         else:
-            return wait.seconds if wait else None
+            if rest.is_released:
+                self.workers.remove(worker)
+            return rest.due_in_s
         return None
 
     @precondition(lambda self: any(worker.turn is None for worker in self.workers))
@@ -270,17 +272,19 @@ class Engine(RuleBasedStateMachine):
     @rule(
         random=chance,
         twice=st.booleans(),
-        befalls=st.sampled_from(["", "", "unknown", "down", "dies before"]),
+        releases=st.booleans(),
+        befalls=st.sampled_from(["", "", "unknown", "down", "dies before", "dies after"]),
     )
-    def commit(self, random: Any, twice: bool, befalls: str) -> None:
-        self.commit_of(
-            random.choice([worker for worker in self.workers if worker.state]), befalls, twice=twice
-        )
+    def commit(self, random: Any, twice: bool, releases: bool, befalls: str) -> None:
+        worker = random.choice([worker for worker in self.workers if worker.state])
+        self.commit_of(worker, befalls, twice=twice, releases=releases)
 
-    def commit_of(self, worker: Worker, befalls: str = "", *, twice: bool = True) -> None:
+    def commit_of(
+        self, worker: Worker, befalls: str = "", *, twice: bool = True, releases: bool = True
+    ) -> None:
         """Refused to whoever lost the lease, and to nobody else; then what it marked goes out.
 
-        `twice`: the database broke off after it had committed.
+        `twice`: the database broke off after it had committed. `releases`: the lease goes back with the last send.
         """
         assert worker.state is not None
         is_stale, senders = self.is_stale(worker), self.senders(worker, befalls)
@@ -293,8 +297,9 @@ class Engine(RuleBasedStateMachine):
             worker.state = None
             return
         assert not is_stale
+        release = Rest(0.0 if worker.state.input.leaves_waiting else None) if releases else None
         worker.turn = worker.state = None
-        self.sent(worker, outbox.go_on(worker.claim, committed.next_send, senders, Gate()))
+        self.sent(worker, outbox.go_on(worker.claim, committed.next_send, senders, Gate(), release))
 
     @rule(model=st.sampled_from(["", "", "down after the tool", "dies after the tool"]))
     def fly(self, model: str) -> None:

@@ -67,11 +67,8 @@ def ask(url: str) -> Completion:
     )
 
     async def work() -> Completion:
-        model = OpenAIModel(base_url=f"{url}/v1", api_key="key")
-        try:
-            return await model.complete(request)
-        finally:
-            await model.close()
+        async with make_client() as client:
+            return await OpenAIModel(client, base_url=f"{url}/v1", api_key="key").complete(request)
 
     return asyncio.run(work())
 
