@@ -5,6 +5,8 @@ from typing import Any, NoReturn, TypeVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from audit import lookups  # noqa: F401 registers what constraints say
+
 
 class AppendOnlyError(TypeError):
     """Somebody tried to change or delete evidence."""
@@ -86,7 +88,7 @@ class AuditEntry(models.Model):
         )
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(actor_kind__in=ActorKind.values), name="audit_entry_actor_kind"
+                condition=models.Q(actor_kind__one_of=ActorKind.values), name="audit_entry_actor_kind"
             ),
         )
 

@@ -140,12 +140,12 @@ class Message(models.Model):
         constraints = (
             models.CheckConstraint(
                 condition=Q(direction=Direction.IN, delivery="", idempotency_key__isnull=True)
-                | Q(direction=Direction.OUT, delivery__in=Delivery.values, idempotency_key__isnull=False),
+                | Q(direction=Direction.OUT, delivery__one_of=Delivery.values, idempotency_key__isnull=False),
                 name="message_outbound_is_outbox_row",
             ),
             models.CheckConstraint(
                 condition=Q(direction=Direction.IN, author_kind=AuthorKind.CONTACT)
-                | Q(direction=Direction.OUT, author_kind__in=[AuthorKind.AGENT, AuthorKind.PERSON]),
+                | Q(direction=Direction.OUT, author_kind__one_of=[AuthorKind.AGENT, AuthorKind.PERSON]),
                 name="message_author_fits_direction",
             ),
         )

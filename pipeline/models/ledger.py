@@ -115,9 +115,9 @@ class ProcessedEvent(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["channel", "dedupe_key"], name="event_once_a_channel"),
             models.CheckConstraint(
-                condition=Q(status=EventStatus.DONE, outcome__in=Outcome.values, done_at__isnull=False)
+                condition=Q(status=EventStatus.DONE, outcome__one_of=Outcome.values, done_at__isnull=False)
                 | Q(
-                    status__in=[EventStatus.RECEIVED, EventStatus.PROCESSING, EventStatus.HELD],
+                    status__one_of=[EventStatus.RECEIVED, EventStatus.PROCESSING, EventStatus.HELD],
                     outcome__isnull=True,
                     done_at__isnull=True,
                 ),

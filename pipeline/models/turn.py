@@ -85,8 +85,8 @@ class Turn(models.Model):
                 name="turn_one_unfinished_a_conversation",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=UNFINISHED, finished_at__isnull=True)
-                | Q(status__in=[TurnStatus.SUCCEEDED, TurnStatus.FAILED], finished_at__isnull=False),
+                condition=Q(status__one_of=UNFINISHED, finished_at__isnull=True)
+                | Q(status__one_of=[TurnStatus.SUCCEEDED, TurnStatus.FAILED], finished_at__isnull=False),
                 name="turn_finished_when_not_open",
             ),
             models.CheckConstraint(
@@ -149,7 +149,7 @@ class Step(models.Model):
             models.CheckConstraint(
                 condition=Q(status=StepStatus.STARTED, finished_at__isnull=True)
                 | Q(status=StepStatus.UNKNOWN)
-                | Q(status__in=[StepStatus.SUCCEEDED, StepStatus.FAILED], finished_at__isnull=False),
+                | Q(status__one_of=[StepStatus.SUCCEEDED, StepStatus.FAILED], finished_at__isnull=False),
                 name="step_finished_when_not_started",
             ),
         )
