@@ -87,7 +87,8 @@ def _cursor() -> CursorWrapper:
     if database.queries_logged:
         return database.cursor()
     database.close_if_health_check_failed()
-    database.ensure_connection()
+    if database.connection is None:
+        database.ensure_connection()
     if _thread.cursor is None or _thread.cursor.connection is not database.connection:
         _thread.cursor = psycopg.Cursor(database.connection)
     return CursorWrapper(_thread.cursor, database)

@@ -35,7 +35,7 @@ class Case:
     few: int
 
 
-CASES = (Case(0.0, 300, 300), Case(2.0, 400, 8))
+CASES = (Case(0.0, 1500, 1500), Case(2.0, 400, 8))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from django.db import connection
 from playwright.sync_api import expect
 from pytest_django import DjangoDbBlocker
 
+from pipeline.engine import database
 from tests.browser import WAIT_MS
 from zupa_site import embedded_postgres, logins
 
@@ -28,11 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Tests that commit have their tables emptied afterwards, which the audit trail's own trigger would refuse."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER audit_entry_no_truncate")
         cursor.execute("ALTER TABLE audit_seal DISABLE TRIGGER audit_seal_no_truncate")
+    yield
+    database._threads.close()
 
 
 @pytest.fixture(autouse=True, scope="session")

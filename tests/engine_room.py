@@ -7,9 +7,7 @@ assert room.replies() == [...]
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -65,18 +63,10 @@ def database_threads(monkeypatch: pytest.MonkeyPatch, transactional_db: None) ->
 
 @contextmanager
 def own_database_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    pool = ThreadPoolExecutor(database.THREADS)
-    monkeypatch.setattr(database, "_threads", pool)
+    threads = database.Threads()
+    monkeypatch.setattr(database, "_threads", threads)
     yield
-    together = threading.Barrier(database.THREADS)
-    for closed in [pool.submit(_close, together) for _ in range(database.THREADS)]:
-        closed.result(10)
-    pool.shutdown()
-
-
-def _close(together: threading.Barrier) -> None:
-    connection.close()
-    together.wait(10)
+    threads.close()
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ class Switchboard:
         rules = _fresh_copy()
         if rules is None:
             rules = await in_database(read)
-        rule = strictest(rules, subject_of(turn), capability, tool)
+        rule = strictest(rules, subject_of(turn), capability, tool) if rules else None
         return rule.action if rule else None
 
 

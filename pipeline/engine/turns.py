@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from audit.compiled import Insert, Together, Update, any_of, param
-from conversations.live import NOTIFY, announce, conversation_topic, to_notify
+from conversations.live import announce, conversation_topic
 from conversations.models import Owner
 from pipeline.controls import switchboard
 from pipeline.engine import bursts, holds, mailbox
@@ -45,7 +45,6 @@ OPEN = Together(
         started_at=param("now"),
     ),
     TAKE,
-    select=NOTIFY,
 )
 
 
@@ -126,6 +125,7 @@ def _start_over(
 
 
 def _open(events: list[WaitingEvent], policy_version: int, claim: Claim, now: datetime) -> Turn:
+    """Not announced: most are over before a page could ask, the others are once a phase of theirs is slow."""
     turn = Turn(
         id=uuid.uuid4(),
         conversation_id=claim.conversation_id,
@@ -145,7 +145,6 @@ def _open(events: list[WaitingEvent], policy_version: int, claim: Claim, now: da
         lease_epoch=turn.lease_epoch,
         now=turn.started_at,
         event_ids=[event.id for event in events],
-        topics=to_notify(conversation_topic(turn.conversation_id)),
     )
     return turn
 

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from audit.compiled import ModelQuery, RowQuery, Update, any_of, insert, param
+from audit.compiled import Insert, ModelQuery, RowQuery, Together, Update, any_of, insert, param
 from conversations.models import Agent, Channel, Contact, Message
 from pipeline.models import Turn
 from tests import factories
@@ -154,6 +154,57 @@ def test_a_row_that_brings_its_own_key_keeps_it() -> None:
     insert([turn])
 
     assert Turn.objects.get().pk == key
+
+
+OPEN = Insert(
+    Turn,
+    id=param("turn_id"),
+    conversation_id=param("conversation_id"),
+    policy_version=1,
+    seed=param("seed"),
+    lease_epoch=1,
+    started_at=param("now"),
+)
+
+
+def test_a_compiled_row_has_its_defaults_where_nothing_is_said() -> None:
+    key, conversation, now = uuid.uuid4(), factories.conversation(), timezone.now()
+
+    assert OPEN.execute(turn_id=key, conversation_id=conversation.pk, seed=7, now=now) == 1
+
+    turn = Turn.objects.get()
+    assert (turn.pk, turn.conversation, turn.seed, turn.started_at) == (key, conversation, 7, now)
+    assert (turn.status, turn.phases, turn.finished_at, turn.attempts) == ("running", [], None, 0)
+
+
+def test_writes_of_one_statement_all_happen_and_then_it_selects() -> None:
+    key, conversation = uuid.uuid4(), factories.conversation()
+    agent = conversation.channel.agent
+    named = Update(lambda: Agent.objects.filter(pk=param("agent_id")), name=param("name"))
+    both = Together(OPEN, named, select="SELECT unnest(%(topics)s::text[])")
+
+    selected = both.execute(
+        turn_id=key,
+        conversation_id=conversation.pk,
+        seed=7,
+        now=timezone.now(),
+        agent_id=agent.pk,
+        name="100% Ana",
+        topics=["one", "two"],
+    )
+
+    agent.refresh_from_db()
+    assert (selected, agent.name, Turn.objects.get().pk) == (2, "100% Ana", key)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_closed_is_replaced() -> None:
+    factories.channel(kind="http", slug="shop")
+    before = DOORS.fetch(kind="http", slugs=["shop"])
+
+    connection.close()
+
+    assert DOORS.fetch(kind="http", slugs=["shop"]) == before
 
 
 def test_an_error_is_djangos() -> None:

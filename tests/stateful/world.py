@@ -8,7 +8,8 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -42,16 +43,17 @@ from pipeline.ports import (
 T = TypeVar("T")
 
 
-class Here(Executor):
+class Here:
     """The engine's database threads, without threads: all of an example happens on this thread's one connection."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+    async def call(self, run: Callable[[], T]) -> T:
+        """See `pipeline.engine.database.Threads`."""
         done: Future[T] = Future()
-        self._jobs.put(lambda: _settle(done, partial(fn, *args, **kwargs)))
-        return done
+        self._jobs.put(partial(_settle, done, partial(copy_context().run, run)))
+        return await asyncio.wrap_future(done)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Like `asyncio.run`, with the loop in another thread and what it asks of the database done in this one."""
