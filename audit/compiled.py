@@ -218,10 +218,19 @@ class Insert(Write):
         )
 
     def _value(self, field: Field[Any, Any]) -> Any:
-        value = self._values.get(field.attname, field.get_default())
+        value = self._values[field.attname] if field.attname in self._values else _default(field)
         if isinstance(value, RawSQL):
             return value.params[0]
         return field.get_db_prep_save(value, connection)
+
+
+def _default(field: Field[Any, Any]) -> Any:
+    default = field.get_default()
+    if default != field.get_default():
+        raise TypeError(
+            f"{field}: its default is another for each row, so a compiled one needs a value for it."
+        )
+    return default
 
 
 class Together(Write):

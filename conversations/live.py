@@ -17,7 +17,7 @@ from audit.compiled import execute
 
 NOTIFY_CHANNEL = "zupa_live"
 NOTIFY = "SELECT pg_notify('zupa_live', topic) FROM unnest(%(topics)s::text[]) AS topic"
-"""For a statement to end in, which brings what `to_notify` returned."""
+"""For a statement to end in; it brings what is `notified`, and `relay` follows it."""
 DASHBOARD = "dashboard"
 SWITCHES = "switches"
 """What is switched, and what waits for a second person: the strip on top of every staff page."""
@@ -34,16 +34,20 @@ def changed(topic: str) -> dict[str, Any]:
 
 def announce(*topics: str) -> None:
     """Equal topics announced twice in one transaction go out once (PostgreSQL folds equal notifications)."""
-    if notified := to_notify(*topics):
-        execute(NOTIFY, {"topics": notified})
+    if by_notify := notified(*topics):
+        execute(NOTIFY, {"topics": by_notify})
+    relay(*topics)
 
 
-def to_notify(*topics: str) -> list[str]:
-    """Those that the caller's own statement announces; none where they go through the channel layer on commit."""
-    if not settings.ZUPA.redis_url:
-        return list(topics)
-    transaction.on_commit(partial(_send_through_layer, topics))
-    return []
+def notified(*topics: str) -> list[str]:
+    """Those that PostgreSQL announces: none where Redis carries the live feed."""
+    return [] if settings.ZUPA.redis_url else list(topics)
+
+
+def relay(*topics: str) -> None:
+    """Announce through the channel layer, on commit, what is not `notified`."""
+    if settings.ZUPA.redis_url:
+        transaction.on_commit(partial(_send_through_layer, topics))
 
 
 def _send_through_layer(topics: tuple[str, ...]) -> None:

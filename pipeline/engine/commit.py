@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from audit.compiled import Together, Update, any_of, insert, param
 from audit.operations import record_all
 from conversations import sessions
-from conversations.live import DASHBOARD, NOTIFY, conversation_topic, to_notify
+from conversations.live import DASHBOARD, NOTIFY, conversation_topic, notified, relay
 from conversations.models import (
     AuthorKind,
     Conversation,
@@ -187,6 +187,7 @@ def _close(state: TurnState, decision: Decision, now: datetime) -> None:
             now=now,
         )
     records = (*state.records, _this_phase(state, now))
+    topics = conversation_topic(state.input.conversation_id), DASHBOARD
     CLOSE.execute(
         event_ids=[last],
         outcome=outcome,
@@ -198,9 +199,10 @@ def _close(state: TurnState, decision: Decision, now: datetime) -> None:
         phases=Jsonb([record._asdict() for record in records]),
         prompt_tokens=state.usage.prompt_tokens,
         completion_tokens=state.usage.completion_tokens,
-        topics=to_notify(conversation_topic(state.input.conversation_id), DASHBOARD),
+        topics=notified(*topics),
         now=now,
     )
+    relay(*topics)
 
 
 def _this_phase(state: TurnState, now: datetime) -> PhaseRecord:

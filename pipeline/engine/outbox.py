@@ -25,7 +25,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.compiled import RowQuery, Update, any_of, execute, param
-from conversations.live import DASHBOARD, NOTIFY, announce, conversation_topic, to_notify
+from conversations.live import DASHBOARD, NOTIFY, announce, conversation_topic, notified, relay
 from conversations.models import Delivery, Message, UnknownPolicy
 from pipeline.controls import switchboard
 from pipeline.engine import files, mailbox, sends
@@ -347,9 +347,10 @@ def _record(
         **mailbox.to_release(claim, due_in_s=due_in_s),
         **sends.to_mark_sent(sending.message_id, result, now),
         "releases": release is not None,
-        "topics": to_notify(*topics),
+        "topics": notified(*topics),
     }
     execute(RECORD_SENT, parameters)
+    relay(*topics)
 
 
 RECORD_SENT = f"""

@@ -177,6 +177,11 @@ def test_a_compiled_row_has_its_defaults_where_nothing_is_said() -> None:
     assert (turn.status, turn.phases, turn.finished_at, turn.attempts) == ("running", [], None, 0)
 
 
+def test_a_default_that_is_another_for_each_row_is_refused() -> None:
+    with pytest.raises(TypeError, match="needs a value"):
+        Insert(Turn, seed=1).execute()
+
+
 def test_writes_of_one_statement_all_happen_and_then_it_selects() -> None:
     key, conversation = uuid.uuid4(), factories.conversation()
     agent = conversation.channel.agent

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,8 +15,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from conversations import live
 from conversations.models import Channel, Conversation, Message, UnknownPolicy
 from pipeline.engine import mailbox, outbox
+from pipeline.engine.database import in_database
 from pipeline.engine.gate import Gate
 from pipeline.engine.mailbox import Claim
 from pipeline.models import Mailbox
@@ -43,6 +47,64 @@ def deliver(claim: Claim) -> None:
             await outbox.deliver(claim, make_senders(client), Gate())
 
     asyncio.run(work())
+
+
+def send_last(claim: Claim, *, meanwhile: Callable[[], object] = lambda: None) -> mailbox.Rest:
+    """As after a turn: the lease goes back with what the platform accepted."""
+
+    async def work() -> mailbox.Rest:
+        async with make_client() as client:
+            senders = make_senders(client)
+            sending = await in_database(outbox._next, claim, senders, now=timezone.now())
+            await in_database(meanwhile)
+            return await outbox.go_on(claim, sending, senders, Gate(), mailbox.Rest())
+
+    return asyncio.run(work())
+
+
+def test_lease_goes_back_with_the_record_of_the_last_send(room: Room) -> None:
+    message = waiting(room)
+    (claim,) = mailbox.claim(owner="me", limit=1)
+    mailbox.clear_due(claim.conversation_id, claim.lease_epoch)
+
+    assert send_last(claim).is_released
+
+    message.refresh_from_db()
+    left = Mailbox.objects.get()
+    assert (message.delivery, left.lease_owner, left.lease_expires_at, left.due_at) == (
+        "sent",
+        "",
+        None,
+        None,
+    )
+
+
+def test_what_a_worker_without_its_lease_was_told_is_recorded_and_the_lease_left_alone(room: Room) -> None:
+    message = waiting(room)
+    (claim,) = mailbox.claim(owner="slow", limit=1)
+
+    def lose_it() -> None:
+        mailbox.expire_leases(dead_owners=["slow"])
+        mailbox.claim(owner="quick", limit=1)
+
+    send_last(claim, meanwhile=lose_it)
+
+    message.refresh_from_db()
+    assert (message.delivery, Mailbox.objects.get().lease_owner) == ("sent", "quick")
+
+
+def test_where_redis_tells_of_a_send_it_is_on_record_before(
+    room: Room, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ZUPA = replace(settings.ZUPA, redis_url="redis://localhost")
+    message, seen = waiting(room), []
+    told = Message.objects.filter(pk=message.pk)
+    monkeypatch.setattr(live, "_send_through_layer", lambda topics: seen.append(told.get().delivery))
+    (claim,) = mailbox.claim(owner="me", limit=1)
+
+    send_last(claim)
+
+    assert seen == ["sending", "sent"]
 
 
 def test_message_of_an_agent_whose_conversation_a_person_took_over_is_withdrawn(room: Room) -> None:
