@@ -24,8 +24,8 @@ from django.db.models import (
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from audit.compiled import RowQuery, Update, any_of, execute, param
-from conversations.live import DASHBOARD, NOTIFY, announce, conversation_topic, notified, relay
+from audit.compiled import RowQuery, Update, any_of, param
+from conversations.live import announce, conversation_topic
 from conversations.models import Delivery, Message, UnknownPolicy
 from pipeline.controls import switchboard
 from pipeline.engine import files, mailbox, sends
@@ -57,7 +57,6 @@ class Sending:
     the mailbox due again."""
 
     message_id: int
-    conversation_id: int
     channel_kind: str
     may_repeat: bool
     has_more: bool
@@ -182,7 +181,15 @@ async def go_on(
         result = await _send(senders[next_send.channel_kind], next_send, gate)
         passing(FaultPoint.OUTBOX_ACCEPTED)
         is_last = isinstance(result, str) and not next_send.has_more
-        await in_database(_record, claim, next_send, result, release if is_last else None, now=timezone.now())
+        await in_database(
+            sends.record_result,
+            claim,
+            next_send.message_id,
+            result,
+            release=release if is_last else None,
+            may_repeat=next_send.may_repeat,
+            now=timezone.now(),
+        )
         passing(FaultPoint.OUTBOX_RECORDED)
         if is_last:
             return replace(release, is_released=True) if release else Rest()
@@ -245,7 +252,7 @@ def mark_next(claim: Claim, senders: Senders, owner_epoch: int, *, now: datetime
             _call_off(message, claim, Code.SEND_OWNER_CHANGED, story, now)
         elif _mark_sending(message, claim, rules):
             has_more = message is not messages[-1] or len(messages) == MOST_AT_A_LOOK
-            return _sending(message, claim, may_repeat, has_more)
+            return _sending(message, may_repeat, has_more)
         else:
             return Wait(0.0)
     return None
@@ -303,10 +310,9 @@ def _mark_sending(message: OpenMessage, claim: Claim, rules: tuple[Rule, ...]) -
     return bool(marked)
 
 
-def _sending(message: OpenMessage, claim: Claim, may_repeat: bool, has_more: bool) -> Sending:
+def _sending(message: OpenMessage, may_repeat: bool, has_more: bool) -> Sending:
     return Sending(
         message_id=message.id,
-        conversation_id=claim.conversation_id,
         channel_kind=message.channel_kind,
         may_repeat=may_repeat,
         has_more=has_more,
@@ -330,35 +336,3 @@ def _sending(message: OpenMessage, claim: Claim, may_repeat: bool, has_more: boo
 def _mark_interrupted(message: OpenMessage, now: datetime) -> None:
     error = UnknownError(Code.SEND_INTERRUPTED, "The worker died while it sent this; it may have arrived.")
     sends.write_unknown(_row(message.id), error, now)
-
-
-def _record(
-    claim: Claim, sending: Sending, result: str | PipelineError, release: Rest | None, *, now: datetime
-) -> None:
-    """What the platform said is a fact: it is written whoever holds the lease by now."""
-    topics = conversation_topic(sending.conversation_id), DASHBOARD
-    if isinstance(result, PipelineError):
-        with transaction.atomic():
-            sends.record_failure(sending.message_id, result, now=now, may_repeat=sending.may_repeat)
-            announce(*topics)
-        return
-    due_in_s = release.due_in_s if release else None
-    parameters = {
-        **mailbox.to_release(claim, due_in_s=due_in_s),
-        **sends.to_mark_sent(sending.message_id, result, now),
-        "releases": release is not None,
-        "topics": notified(*topics),
-    }
-    execute(RECORD_SENT, parameters)
-    relay(*topics)
-
-
-RECORD_SENT = f"""
-WITH released AS (
-    {mailbox.RELEASE} AND %(releases)s RETURNING conversation_id
-), sent AS (
-    {sends.MARK_SENT} AND (SELECT count(*) FROM released) >= 0
-)
-{NOTIFY}
-"""  # noqa: S608 statements of the program's own
-"""One statement and no transaction around it; the mailbox is locked before the message, as everywhere."""

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models.functions import Now
 
+from audit.compiled import execute
 from audit.operations import Fact, record
 from conversations import channels
-from conversations.live import announce, conversation_topic
+from conversations.live import DASHBOARD, NOTIFY, announce, conversation_topic, notified, relay
 from conversations.models import DELIVERY_RANK, Delivery, Message
 from pipeline.cleaning import storable
+from pipeline.engine import mailbox
+from pipeline.engine.mailbox import Claim, Rest
 from pipeline.models import Turn
 from pipeline.policies.calls import CALLS, Call
 from pipeline.policies.errors import (
@@ -26,27 +30,58 @@ from pipeline.policies.errors import (
 from pipeline.policies.retries import RetryDecision, Tried
 
 BELOW_SENT = [state for state, rank in DELIVERY_RANK.items() if rank < DELIVERY_RANK[Delivery.SENT]]
-MARK_SENT = """
-UPDATE conversations_message
-SET provider_id = %(provider_id)s, sent_at = COALESCE(sent_at, %(now)s), error_code = '', error_detail = '',
-    delivery = CASE WHEN delivery = ANY(%(below_sent)s) THEN 'sent' ELSE delivery END
-WHERE id = %(message_id)s
-"""
-"""Never moves a row down."""
+RECORD_SENT = f"""
+WITH released AS (
+    {mailbox.RELEASE} AND %(releases)s RETURNING conversation_id
+), sent AS (
+    UPDATE conversations_message
+    SET provider_id = %(provider_id)s, sent_at = COALESCE(sent_at, %(now)s), error_code = '', error_detail = '',
+        delivery = CASE WHEN delivery = ANY(%(below_sent)s) THEN 'sent' ELSE delivery END
+    WHERE id = %(message_id)s AND (SELECT count(*) FROM released) >= 0
+)
+{NOTIFY}
+"""  # noqa: S608 statements of the program's own
+"""One statement and no transaction around it; the mailbox is locked before the message, as everywhere."""
 
 
-def record_failure(message_id: int, error: PipelineError, *, may_repeat: bool, now: datetime) -> None:
-    """Why the platform gave no id. In the caller's transaction. Never moves a row down."""
+def record_result(
+    claim: Claim,
+    message_id: int,
+    result: str | PipelineError,
+    *,
+    release: Rest | None,
+    may_repeat: bool,
+    now: datetime,
+) -> None:
+    """The platform's id, or why there is none; with an id, the lease goes back like `release`, if given. Idempotent.
+
+    What the platform said is a fact: it is written whoever holds the lease by now, and never moves a row down.
+    """
+    topics = conversation_topic(claim.conversation_id), DASHBOARD
+    if isinstance(result, PipelineError):
+        with transaction.atomic():
+            _record_failure(message_id, result, may_repeat, now)
+            announce(*topics)
+        return
+    parameters = {
+        **mailbox.to_release(claim, due_in_s=release.due_in_s if release else None),
+        "releases": release is not None,
+        "message_id": message_id,
+        "provider_id": result,
+        "below_sent": BELOW_SENT,
+        "now": now,
+        "topics": notified(*topics),
+    }
+    execute(RECORD_SENT, parameters)
+    relay(*topics)
+
+
+def _record_failure(message_id: int, error: PipelineError, may_repeat: bool, now: datetime) -> None:
     message = Message.objects.select_for_update(no_key=True).get(pk=message_id)
     if isinstance(error, UnknownError) and not may_repeat:
         write_unknown(message, error, now)
     else:
         _write_not_sent(message, error, now)
-
-
-def to_mark_sent(message_id: int, provider_id: str, now: datetime) -> dict[str, Any]:
-    """The parameters of `MARK_SENT`."""
-    return {"message_id": message_id, "provider_id": provider_id, "now": now, "below_sent": BELOW_SENT}
 
 
 def withdraw(message: Message, code: Code, detail: str, now: datetime) -> None:
